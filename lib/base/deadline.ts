@@ -13,7 +13,9 @@ export interface Deadline extends Disposable {
 export function deadlineSignal(clock: Clock, timeoutMs: number, parent?: AbortSignal): Deadline {
   const controller = new AbortController()
   const timer = clock.setTimer(timeoutMs, () => {
-    controller.abort(new ReachError('ERR_REACH_TIMEOUT', `no answer within ${timeoutMs} ms`, { details: { timeoutMs } }))
+    controller.abort(
+      new ReachError('ERR_REACH_TIMEOUT', `no answer within ${timeoutMs} ms`, { details: { timeoutMs } }),
+    )
   })
   const onParentAbort = () => controller.abort(parent?.reason)
   if (parent?.aborted === true) onParentAbort()

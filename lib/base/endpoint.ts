@@ -27,16 +27,24 @@ export function parseEndpoint(text: string, defaultPort?: number): Endpoint {
 
 /** `HOST:PORT`, with brackets where the host is an IPv6 address. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  return endpoint.host.includes(':') ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`
+  return endpoint.host.includes(':')
+    ? `[${endpoint.host}]:${endpoint.port}`
+    : `${endpoint.host}:${endpoint.port}`
 }
 
 function isHost(host: string): boolean {
   if (isIp(host)) return true
   // All digits and dots but no IP: a mistyped address, not a name (RFC 3696 §2: a TLD is never all digits).
   if (/^[0-9.]+$/.test(host)) return false
-  return host.length <= 253 && host.split('.').every((label) => /^[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?$/.test(label))
+  return (
+    host.length <= 253 &&
+    host.split('.').every((label) => /^[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?$/.test(label))
+  )
 }
 
 function invalid(text: string, hint: string): ReachError {
-  return new ReachError('ERR_REACH_ADDRESS', `${JSON.stringify(text)} is not a host and port`, { hint, details: { text } })
+  return new ReachError('ERR_REACH_ADDRESS', `${JSON.stringify(text)} is not a host and port`, {
+    hint,
+    details: { text },
+  })
 }

@@ -84,7 +84,9 @@ function isV4Mapped(bytes: Uint8Array): boolean {
 }
 
 function notAnIp(text: string): ReachError {
-  return new ReachError('ERR_REACH_ADDRESS', `${JSON.stringify(text)} is not an IP address`, { details: { text } })
+  return new ReachError('ERR_REACH_ADDRESS', `${JSON.stringify(text)} is not an IP address`, {
+    details: { text },
+  })
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {

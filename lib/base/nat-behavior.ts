@@ -1,0 +1,25 @@
+/**
+ * What RFC 4787 §4.1 and §5 call the mapping and the filtering behaviour of a NAT. `none`: there is no translation, or
+ * no filter. A mapping says to which destinations one public port is shown; a filter says who may answer to it.
+ */
+export type EndpointDependence =
+  'none' | 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent'
+
+/** How a NAT chooses the public port (RFC 4787 §4.2.1; RFC 7422 for blocks). */
+export type PortAllocation = 'preserving' | 'sequential' | 'random' | 'block'
+
+export interface PortAllocationDetail {
+  /** Distance from one allocation to the next, signed; for `sequential`. */
+  readonly step?: number
+  /** Lowest and highest public port seen. */
+  readonly min?: number
+  readonly max?: number
+}
+
+/** What decides whether two peers can reach each other directly. `unknown` is a value. */
+export interface NatBehavior {
+  readonly mapping: EndpointDependence | 'unknown'
+  readonly filtering: EndpointDependence | 'unknown'
+  readonly portAllocation: PortAllocation | 'unknown'
+  readonly ports?: PortAllocationDetail
+}
