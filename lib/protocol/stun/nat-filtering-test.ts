@@ -77,7 +77,8 @@ export class FilteringTest {
     const portState = this.#judge(this.#otherPort, otherPortOf(this.#server), this.#portState, nowMs)
     // An answer from another address decides everything; the port test would only repeat it.
     this.#portState = portState === 'open' && this.#otherAddress?.isAnswered === true ? 'answered' : portState
-    if (this.isDecided) for (const q of [this.#control, this.#otherAddress, this.#otherPort]) q?.stop()
+    const isDecidedNow = this.#addressState !== 'open' && this.#portState !== 'open'
+    if (isDecidedNow) for (const q of [this.#control, this.#otherAddress, this.#otherPort]) q?.stop()
   }
 
   evidence(mappingIsNone: boolean): FilteringEvidence {
