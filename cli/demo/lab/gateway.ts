@@ -1,0 +1,103 @@
+import { isIpv6, parsePrefix } from './address-plan.ts'
+import {
+  blackholeTowards,
+  gatewayRuleset,
+  WAN_INTERFACE,
+  type Egress,
+  type WanInput,
+} from './gateway-ruleset.ts'
+import { LabNode } from './lab-node.ts'
+import type { Access } from './link-plan.ts'
+import type { NatRules } from './nat-rules.ts'
+import type { Namespace } from './namespace.ts'
+import { accessSetup, Router, type Link } from './router.ts'
+
+export interface GatewayOptions {
+  /** What its outside hangs on: the internet, or another gateway. */
+  readonly behind: Router
+  /** Its outside addresses. Several IPv4 addresses are a NAT's pool, and must be consecutive. */
+  readonly wan: readonly string[]
+  /** Its inside: the gateway's own addresses there with their prefixes, `192.168.1.1/24`. */
+  readonly lan: readonly string[]
+  /** One Ethernet (a home), or a cable for each neighbour (a carrier). @default 'bridged' */
+  readonly access?: 'bridged' | 'routed'
+  /** How it translates IPv4; `none` makes it a plain stateful firewall. IPv6 is never translated, always filtered. */
+  readonly nat: NatRules | 'none'
+  /** Prefixes on its inside that the outside has routes for: public addresses. @default [] */
+  readonly publicPrefixes?: readonly string[]
+  /** @default everything may leave */
+  readonly egress?: Egress
+  /** @default 'drop' */
+  readonly wanInput?: WanInput
+  /** How long an idle UDP mapping lives. @default the kernel's: 30 s until answered, then 120 s */
+  readonly udpLifetimeS?: number
+  /** Largest packet on the outside cable. @default 1500 */
+  readonly mtu?: number
+  /**
+   * Packets too large for `mtu` vanish without the ICMP error that tells their sender (RFC 2923 §2.1): from inside,
+   * and over IPv4 from outside too.
+   * @default false
+   */
+  readonly pmtuBlackhole?: boolean
+}
+
+/** Linux's nf_conntrack_udp_timeout_stream, which also serves for the bindings of lax filters. */
+const DEFAULT_UDP_LIFETIME_S = 120
+
+/** A NAT or firewall with an outside (`wan0`) and an inside. */
+export class Gateway extends Router {
+  /** The cable of its outside. */
+  readonly uplink: Link
+  readonly #translates: boolean
+
+  private constructor(namespace: Namespace, access: Access, uplink: Link, translates: boolean) {
+    super(namespace, access)
+    this.uplink = uplink
+    this.#translates = translates
+  }
+
+  /** Sets up a fresh namespace as a gateway; labs call it. @throws {ReachError} ERR_REACH_LAB */
+  static async make(namespace: Namespace, options: GatewayOptions): Promise<Gateway> {
+    const { nat, wan, udpLifetimeS, publicPrefixes = [], mtu } = options
+    const wanIpv4 = wan.filter((ip) => !isIpv6(ip))
+    const pmtuBlackhole = options.pmtuBlackhole ?? false
+    const access: Access = { kind: options.access ?? 'bridged', prefixes: options.lan.map(parsePrefix) }
+    await namespace.nft(
+      gatewayRuleset({
+        nat: nat === 'none' ? undefined : nat,
+        wanIpv4,
+        egress: options.egress ?? { kind: 'all' },
+        wanInput: options.wanInput ?? 'drop',
+        udpLifetimeS: udpLifetimeS ?? DEFAULT_UDP_LIFETIME_S,
+        pmtuBlackhole,
+      }),
+    )
+    await namespace.ip(accessSetup(access))
+    // After the rules: these files may come with the connection tracking module that the rules load.
+    if (udpLifetimeS !== undefined) await namespace.set(udpTimeouts(udpLifetimeS))
+    const uplink = await options.behind.attach(new LabNode(namespace), {
+      interfaceName: WAN_INTERFACE,
+      ips: wan,
+      routes: publicPrefixes,
+      ...(mtu === undefined ? {} : { mtu }),
+    })
+    if (pmtuBlackhole) await options.behind.nft(blackholeTowards(wanIpv4))
+    return new Gateway(namespace, access, uplink, nat !== 'none')
+  }
+
+  /**
+   * Forgets all translations, as a NAT does that was switched off and on. It comes back with the same addresses.
+   * A pool of outside addresses is not forgotten: Linux does that for masquerading only.
+   */
+  async reboot(): Promise<void> {
+    if (this.#translates) await this.nft('flush map ip lab_nat bindings; flush set ip lab_nat contacted')
+    await this.uplink.restart()
+  }
+}
+
+function udpTimeouts(lifetimeS: number): Readonly<Record<string, string>> {
+  return {
+    'netfilter/nf_conntrack_udp_timeout': String(lifetimeS),
+    'netfilter/nf_conntrack_udp_timeout_stream': String(lifetimeS),
+  }
+}
