@@ -7,7 +7,7 @@ import type { XorMask } from './address-value.ts'
 import { attributeTypeOf } from './attribute-numbers.ts'
 import type { KnownAttributeType } from './attribute-numbers.ts'
 import type { PasswordAlgorithm, StunAttribute } from './attributes.ts'
-import { CHANGE_IP, CHANGE_PORT, padded } from './encode-attribute.ts'
+import { CHANGE_IP, CHANGE_PORT, MAX_TEXT_LENGTH, MAX_USERNAME_LENGTH, padded } from './encode-attribute.ts'
 
 /** What an attribute's value depends on besides itself. */
 export interface AttributeContext {
@@ -54,9 +54,10 @@ function decodeKnown(type: KnownAttributeType, reader: ByteReader, context: Attr
     case 'xor-mapped-address':
       return { type, address: decodeAddressValue(reader, context.transport, context.mask) }
     case 'username':
+      return { type, value: decodeStrictText(type, reader.rest(), MAX_USERNAME_LENGTH) }
     case 'realm':
     case 'nonce':
-      return { type, value: decodeStrictText(type, reader.rest()) }
+      return { type, value: decodeStrictText(type, reader.rest(), MAX_TEXT_LENGTH) }
     case 'software':
     case 'alternate-domain':
       return { type, value: anyText.decode(reader.rest()) }
@@ -132,7 +133,9 @@ function decodeFields(type: FieldsType, reader: ByteReader): StunAttribute {
   }
 }
 
-function decodeStrictText(type: KnownAttributeType, bytes: Uint8Array): string {
+/** Text that goes into a hash or back to the server, so it must be exactly what was sent, and not too long to send. */
+function decodeStrictText(type: KnownAttributeType, bytes: Uint8Array, maxLength: number): string {
+  if (bytes.length > maxLength) throw malformed(type, `${bytes.length} bytes, more than ${maxLength}`)
   try {
     return strictText.decode(bytes)
   } catch (cause) {

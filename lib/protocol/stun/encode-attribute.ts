@@ -7,9 +7,9 @@ import { ATTRIBUTE_NUMBERS } from './attribute-numbers.ts'
 import type { PasswordAlgorithm, StunAttribute } from './attributes.ts'
 
 /** RFC 8489 §14.3: fewer than 509 bytes. */
-const MAX_USERNAME_LENGTH = 508
+export const MAX_USERNAME_LENGTH = 508
 /** RFC 8489 §14.8, §14.9, §14.10, §14.14: 128 characters, at most 763 bytes. */
-const MAX_TEXT_LENGTH = 763
+export const MAX_TEXT_LENGTH = 763
 /** RFC 8489 §14.16: a domain name, at most 255 bytes. */
 const MAX_DOMAIN_LENGTH = 255
 

@@ -47,9 +47,9 @@ export interface DecodedStunMessage extends StunMessage {
 }
 
 export interface EncodeStunOptions {
-  /** Adds MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 after the attributes. */
+  /** Adds MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 or both after the attributes. */
   readonly integrity?: {
-    readonly kind: IntegrityKind
+    readonly kind: IntegrityKind | 'both'
     readonly key: Uint8Array
     /** SHA-256 only: bytes kept of the 32, a multiple of 4 from 16 (RFC 8489 §14.6). */
     readonly truncateTo?: number
@@ -61,8 +61,8 @@ export interface EncodeStunOptions {
 /** RFC 8489 §14.7: tells a STUN CRC from that of another protocol which has one too. */
 export const FINGERPRINT_XOR = 0x5354554e
 
-/** MESSAGE-INTEGRITY-SHA256 and FINGERPRINT with their headers. */
-const MAX_CLOSING_LENGTH = 36 + 8
+/** MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT with their headers. */
+const MAX_CLOSING_LENGTH = 24 + 36 + 8
 
 /**
  * The bytes of a message.
@@ -112,13 +112,13 @@ function writeIntegrity(writer: ByteWriter, integrity: NonNullable<EncodeStunOpt
   if (truncateTo % 4 !== 0 || truncateTo < 16 || truncateTo > 32) {
     throw new RangeError(`an HMAC can't be truncated to ${truncateTo} bytes`)
   }
-  const length = kind === 'sha1' ? 20 : truncateTo
-  const hmac = messageHmac(kind, key, writer.peek(), writer.length, length).subarray(0, length)
-  writeAttribute(
-    writer,
-    ATTRIBUTE_NUMBERS[kind === 'sha1' ? 'message-integrity' : 'message-integrity-sha256'],
-    hmac,
-  )
+  if (kind !== 'sha256') {
+    const hmac = messageHmac('sha1', key, writer.peek(), writer.length, 20)
+    writeAttribute(writer, ATTRIBUTE_NUMBERS['message-integrity'], hmac)
+  }
+  if (kind === 'sha1') return
+  const hmac = messageHmac('sha256', key, writer.peek(), writer.length, truncateTo)
+  writeAttribute(writer, ATTRIBUTE_NUMBERS['message-integrity-sha256'], hmac.subarray(0, truncateTo))
 }
 
 /** RFC 8489 §14.7: the CRC covers the header with its final length, which counts the FINGERPRINT's 8 bytes. */
