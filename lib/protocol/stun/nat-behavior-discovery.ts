@@ -4,7 +4,7 @@ import type { EndpointDependence } from '../../base/nat-behavior.ts'
 import type { AddressFamily, TransportAddress } from '../../base/transport-address.ts'
 import { formatAddress, sameAddress } from '../../base/transport-address.ts'
 import { isGlobalIp } from '../../base/ip-range.ts'
-import { findAttribute } from './message.ts'
+import { findAttribute, otherAddressOf } from './message.ts'
 import type { AlternatingServer } from './nat-filtering-test.ts'
 import { FilteringTest, alternateAddresses } from './nat-filtering-test.ts'
 import type { AllocationFact, AllocationSample, MappingFact } from './nat-inference.ts'
@@ -202,7 +202,7 @@ export class NatBehaviorDiscovery extends SurveyMachine {
 
   #alternating(server: TransportAddress, round: MappingRound): readonly AlternatingServer[] {
     if (this.#rejected.some((rejected) => sameAddress(rejected, server))) return []
-    const other = otherAddressOf(round.questionTo(server))
+    const other = otherOf(round.questionTo(server))
     if (other?.family !== server.family || other.port === server.port || other.port === 0) return []
     // A server behind a NAT of its own names an address that nobody outside can reach.
     if (isGlobalIp(server.ip) && !isGlobalIp(other.ip)) return []
@@ -310,17 +310,15 @@ export class NatBehaviorDiscovery extends SurveyMachine {
       answered: mapped !== undefined,
       rttMs: question?.answer?.rttMs,
       mapped,
-      other: otherAddressOf(question),
+      other: otherOf(question),
       refused: question?.refused,
     }
   }
 }
 
-function otherAddressOf(question: Question | undefined): TransportAddress | undefined {
-  const message = question?.answer?.message
-  if (message === undefined) return undefined
-  // RFC 3489 servers say CHANGED-ADDRESS for the same thing.
-  return (findAttribute(message, 'other-address') ?? findAttribute(message, 'changed-address'))?.address
+function otherOf(question: Question | undefined): TransportAddress | undefined {
+  if (question?.answer === undefined) return undefined
+  return otherAddressOf(question.answer.message, question.options.to)
 }
 
 function poolFact(ips: readonly string[]): Fact<boolean> {

@@ -1,0 +1,79 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { X509Certificate } from 'node:crypto'
+import { ReachError } from '../lib/base/errors.ts'
+import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
+import { makeSelfSignedCertificate } from '../lib/identity/self-signed-certificate.ts'
+
+/** Ours: ten years; a self-signed certificate is trusted by its key alone. */
+const LIFETIME_MS = 10 * 365 * 86_400_000
+/** Ours: clients' clocks may be a day behind. */
+const BACKDATE_MS = 86_400_000
+/** Both in one file, so that no crash leaves a key without its certificate. */
+const FILE_NAME = 'relay-tls.pem'
+
+/** Reads a certificate and its key from the operator's files. @throws {ReachError} ERR_REACH_CONFIG */
+export async function readCertificate(certificateFile: string, keyFile: string): Promise<CertificateAndKey> {
+  const [certificate, key] = await Promise.all([read(certificateFile), read(keyFile)])
+  return { certificate: checked(certificate, certificateFile), key }
+}
+
+/** The relay's own self-signed certificate, made on the first start and kept in its home folder (0600). */
+export async function ownCertificate(
+  home: string,
+  hosts: readonly string[],
+  nowMs: number,
+): Promise<CertificateAndKey> {
+  const file = join(home, FILE_NAME)
+  const stored = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (isMissing(error)) return undefined
+    throw new ReachError('ERR_REACH_CONFIG', `cannot read ${file}`, { cause: error })
+  })
+  if (stored !== undefined)
+    return {
+      certificate: checked(pemBlock(stored, 'CERTIFICATE', file), file),
+      key: pemBlock(stored, 'PRIVATE KEY', file),
+    }
+  const made = await makeSelfSignedCertificate({
+    hosts,
+    notBefore: new Date(nowMs - BACKDATE_MS),
+    notAfter: new Date(nowMs + LIFETIME_MS),
+  })
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const temporary = `${file}.new`
+  await writeFile(temporary, `${made.certificate}\n${made.key}`, { mode: 0o600 })
+  await rename(temporary, file)
+  return made
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new ReachError('ERR_REACH_CONFIG', `cannot read ${file}`, {
+      cause: error,
+      hint: 'check the path and its permissions',
+    })
+  }
+}
+
+function checked(certificate: string, file: string): string {
+  try {
+    new X509Certificate(certificate)
+    return certificate
+  } catch (error) {
+    throw new ReachError('ERR_REACH_CONFIG', `${file} holds no certificate in PEM`, { cause: error })
+  }
+}
+
+function pemBlock(text: string, label: string, file: string): string {
+  const block = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`).exec(text)?.[0]
+  if (block !== undefined) return block
+  throw new ReachError('ERR_REACH_CONFIG', `${file} holds no ${label.toLowerCase()}`, {
+    hint: `move it away, and a new one is made; clients that pinned the old one must be told`,
+  })
+}
+
+function isMissing(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT'
+}

@@ -1,0 +1,35 @@
+import type { StunServerCounters } from '../lib/protocol/stun/server.ts'
+
+export interface RelayMetrics {
+  readonly stun: { readonly udp: StunServerCounters; readonly tcp: StunServerCounters }
+  readonly tcpConnections: number
+  readonly uptimeS: number
+}
+
+const STUN_HELP: Readonly<Record<keyof StunServerCounters, string>> = {
+  requests: 'Binding requests read and within the rate limit',
+  replies: 'success replies sent',
+  errors: 'error replies sent',
+  ignored: 'datagrams that were no Binding request',
+  rateLimited: 'requests over the rate of their source',
+  rationLimited: 'requests too short for their reply whose source had used up its ration',
+}
+
+/** The metrics in Prometheus' text format 0.0.4. */
+export function formatMetrics(metrics: RelayMetrics): string {
+  const lines: string[] = []
+  for (const [name, help] of Object.entries(STUN_HELP) as [keyof StunServerCounters, string][]) {
+    const metric = `p2p_reach_stun_${name.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`)}_total`
+    lines.push(`# HELP ${metric} STUN: ${help}`, `# TYPE ${metric} counter`)
+    for (const transport of ['udp', 'tcp'] as const) {
+      lines.push(`${metric}{transport="${transport}"} ${metrics.stun[transport][name]}`)
+    }
+  }
+  lines.push(...gauge('p2p_reach_tcp_connections', 'open TCP connections', metrics.tcpConnections))
+  lines.push(...gauge('p2p_reach_uptime_seconds', 'seconds since the start', Math.round(metrics.uptimeS)))
+  return `${lines.join('\n')}\n`
+}
+
+function gauge(name: string, help: string, value: number): readonly string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, `${name} ${value}`]
+}

@@ -1,0 +1,120 @@
+import type { Endpoint } from '../lib/base/endpoint.ts'
+import type { Runtime } from '../lib/base/runtime.ts'
+import type { TransportAddress } from '../lib/base/transport-address.ts'
+import { formatAddress } from '../lib/base/transport-address.ts'
+import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
+import { spkiSha256 } from '../lib/identity/self-signed-certificate.ts'
+import type { TcpServer } from '../lib/net/tcp-server.ts'
+import type { StunServerOptions } from '../lib/protocol/stun/server.ts'
+import { openAdminServer } from './admin-server.ts'
+import type { RelayMetrics } from './metrics.ts'
+import type { AdvertisedIps } from './stun-addresses.ts'
+import { stunAddresses } from './stun-addresses.ts'
+import { StunService } from './stun-service.ts'
+import { TcpFront } from './tcp-front.ts'
+
+export interface RelayServerOptions {
+  readonly version: string
+  /** TCP addresses that tell STUN, TLS and HTTP apart. */
+  readonly listen: readonly Endpoint[]
+  /** UDP addresses for STUN; two IPs of one family make RFC 5780 work in full. */
+  readonly stun: readonly Endpoint[]
+  /** Without it, TLS connections are closed. */
+  readonly tls: CertificateAndKey | undefined
+  /** Where `/metrics` and `/healthz` listen. Default: nowhere. */
+  readonly admin?: Endpoint
+  /** Public IPs by own IPs, for a server behind a 1:1 NAT. */
+  readonly advertised?: AdvertisedIps
+  /** Limits of the STUN server. Default: its own. */
+  readonly limits?: Pick<StunServerOptions, 'rateLimit' | 'ration'>
+}
+
+/** The deployable relay. For now it serves STUN (UDP and TCP) and what `diagnose` asks over HTTP and TLS. */
+export class RelayServer implements AsyncDisposable {
+  readonly #stun: StunService
+  readonly #front: TcpFront
+  readonly #tls: CertificateAndKey | undefined
+  readonly #runtime: Runtime
+  readonly #startedMs: number
+  #admin: TcpServer | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    runtime: Runtime,
+    stun: StunService,
+    front: TcpFront,
+    tls: CertificateAndKey | undefined,
+  ) {
+    this.#runtime = runtime
+    this.#stun = stun
+    this.#front = front
+    this.#tls = tls
+    this.#startedMs = runtime.clock.nowMs()
+  }
+
+  /**
+   * Binds everything that was asked for, or nothing.
+   * @throws {ReachError} ERR_REACH_CONFIG, ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION, ERR_REACH_SOCKET
+   */
+  static async open(runtime: Runtime, options: RelayServerOptions): Promise<RelayServer> {
+    const addresses = stunAddresses(
+      options.stun,
+      runtime.network.interfaces(),
+      options.advertised ?? new Map(),
+    )
+    const stun = await StunService.open(
+      { addresses, software: `p2p-reach ${options.version}`, ...options.limits },
+      runtime.clock,
+    )
+    const info = () => ({ version: options.version, stun: stun.addresses.map(formatAddress) })
+    let front: TcpFront | undefined
+    try {
+      front = await TcpFront.open({ listen: options.listen, tls: options.tls, stun, info })
+      const relay = new RelayServer(runtime, stun, front, options.tls)
+      if (options.admin !== undefined)
+        relay.#admin = await openAdminServer(options.admin, () => relay.metrics())
+      return relay
+    } catch (error) {
+      await Promise.all([stun.close(), front?.close()])
+      throw error
+    }
+  }
+
+  get stunAddresses(): readonly TransportAddress[] {
+    return this.#stun.addresses
+  }
+
+  get tcpAddresses(): readonly TransportAddress[] {
+    return this.#front.addresses
+  }
+
+  get adminAddress(): TransportAddress | undefined {
+    return this.#admin?.local
+  }
+
+  /** SHA-256 of the certificate's public key, for URLs that pin it. */
+  get fingerprint(): string | undefined {
+    return this.#tls === undefined ? undefined : spkiSha256(this.#tls.certificate)
+  }
+
+  metrics(): RelayMetrics {
+    return {
+      stun: { udp: this.#stun.counters('udp'), tcp: this.#stun.counters('tcp') },
+      tcpConnections: this.#front.connectionCount,
+      uptimeS: (this.#runtime.clock.nowMs() - this.#startedMs) / 1000,
+    }
+  }
+
+  /** Ends all connections and gives all ports back. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#admin?.close(), this.#front.close(), this.#stun.close()])
+  }
+}

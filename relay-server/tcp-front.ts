@@ -1,0 +1,112 @@
+import type { Server as HttpServer } from 'node:http'
+import type { Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { Server as TlsServer } from 'node:tls'
+import type { Endpoint } from '../lib/base/endpoint.ts'
+import type { TransportAddress } from '../lib/base/transport-address.ts'
+import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
+import { listenTcp } from '../lib/net/tcp-server.ts'
+import type { TcpServer } from '../lib/net/tcp-server.ts'
+import { sniffFirstByte } from './first-byte.ts'
+import type { ConnectionKind } from './first-byte.ts'
+import type { RelayInfo } from './http-endpoints.ts'
+import { httpEndpoints } from './http-endpoints.ts'
+import type { StunService } from './stun-service.ts'
+
+export interface TcpFrontOptions {
+  readonly listen: readonly Endpoint[]
+  readonly tls: CertificateAndKey | undefined
+  readonly stun: StunService
+  readonly info: () => RelayInfo
+}
+
+/** Ours: who connects and says nothing, or dawdles over the TLS handshake, is cut off after this. */
+const FIRST_BYTE_TIMEOUT_MS = 10_000
+/** Ours: bounds memory under a flood of connections; each costs some tens of KiB with TLS. */
+const MAX_CONNECTIONS = 10_000
+
+/** The relay's TCP ports: each connection's first byte tells whether it is STUN, TLS or HTTP. */
+export class TcpFront implements AsyncDisposable {
+  readonly #options: TcpFrontOptions
+  readonly #http: HttpServer
+  readonly #tls: TlsServer | undefined
+  #servers: readonly TcpServer[] = []
+
+  private constructor(options: TcpFrontOptions) {
+    this.#options = options
+    this.#http = httpEndpoints(options.info)
+    this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls)
+  }
+
+  /** @throws {ReachError} ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION, ERR_REACH_SOCKET */
+  static async open(options: TcpFrontOptions): Promise<TcpFront> {
+    const front = new TcpFront(options)
+    await front.#listen()
+    return front
+  }
+
+  get addresses(): readonly TransportAddress[] {
+    return this.#servers.map((server) => server.local)
+  }
+
+  get connectionCount(): number {
+    return this.#servers.reduce((sum, server) => sum + server.connectionCount, 0)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.close()))
+    this.#servers = []
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #listen(): Promise<void> {
+    const opened: TcpServer[] = []
+    try {
+      for (const { host, port } of this.#options.listen) {
+        opened.push(
+          await listenTcp({ ip: host, port, maxConnections: MAX_CONNECTIONS }, (socket) =>
+            this.#accept(socket),
+          ),
+        )
+      }
+    } catch (error) {
+      await Promise.all(opened.map((server) => server.close()))
+      throw error
+    }
+    this.#servers = opened
+  }
+
+  #accept(socket: Socket): void {
+    sniffFirstByte(socket, FIRST_BYTE_TIMEOUT_MS, (kind) => this.#dispatch(socket, kind))
+  }
+
+  #dispatch(socket: Socket, kind: ConnectionKind): void {
+    switch (kind) {
+      case 'stun':
+        this.#options.stun.serveTcp(socket)
+        return
+      case 'tls':
+        if (this.#tls === undefined) socket.destroy()
+        else this.#tls.emit('connection', socket)
+        return
+      case 'http':
+        this.#http.emit('connection', socket)
+        return
+      case 'unknown':
+        socket.destroy()
+    }
+  }
+
+  #tlsServer({ certificate, key }: CertificateAndKey): TlsServer {
+    const options = { cert: certificate, key, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const
+    const server = createTlsServer({ ...options, handshakeTimeout: FIRST_BYTE_TIMEOUT_MS }, (socket) => {
+      this.#http.emit('connection', socket)
+    })
+    // A failed handshake is the client's affair: scanners make many.
+    server.on('tlsClientError', (_error, socket) => socket.destroy())
+    return server
+  }
+}
