@@ -1,0 +1,144 @@
+/**
+ * Builds, runs the tests tier by tier, and says what was skipped and why.
+ *
+ *   node scripts/test.mjs [TIER...] [--no-build] [--verbose]
+ *
+ * The last line is always `N passed, N failed`. The exit code is 0 only when the build was clean, at least one test
+ * passed and none failed.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { AvaReport } from './ava-report.mjs'
+import { selectTiers } from './tiers.mjs'
+
+const root = resolve(import.meta.dirname, '..')
+const compiledTests = join(root, 'build', 'test')
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(argv) {
+  const flags = argv.filter((argument) => argument.startsWith('--'))
+  const wanted = argv.filter((argument) => !argument.startsWith('--'))
+  const unknownFlag = flags.find((flag) => flag !== '--no-build' && flag !== '--verbose')
+  if (unknownFlag !== undefined) return close(0, [`unknown flag ${unknownFlag}`])
+  if (!flags.includes('--no-build') && !(await build())) return close(0, ['the build'])
+  removeOrphans()
+
+  const tiers = selectTiers(testFolders(), wanted)
+  const missing = wanted.filter((name) => !tiers.some((tier) => tier.name === name))
+  if (missing.length > 0) return close(0, [`no tests in test/${missing.join(', test/')}`])
+  const results = []
+  for (const tier of tiers) results.push(await runTier(tier, { isVerbose: flags.includes('--verbose') }))
+  printSkips(results)
+  return close(
+    results.reduce((sum, { report }) => sum + report.passed, 0),
+    results.flatMap(({ tier, report }) => Array.from({ length: report.failed }, () => tier.name)),
+  )
+}
+
+/** Prints the closing line. Answers the exit code. */
+function close(passed, failures) {
+  if (failures.length > 0) console.log(`failed: ${[...new Set(failures)].join(', ')}`)
+  if (passed === 0 && failures.length === 0) console.log('no test ran')
+  console.log(`${passed} passed, ${failures.length} failed`)
+  return passed > 0 && failures.length === 0 ? 0 : 1
+}
+
+/** Compiles the package and the tests, side by side. */
+async function build() {
+  const startedMs = performance.now()
+  const outcomes = await Promise.all([
+    run('npm', ['run', '--silent', 'build']),
+    run('npm', ['run', '--silent', 'build:test']),
+  ])
+  const isClean = outcomes.every(({ code }) => code === 0)
+  // The package is a part of what the tests compile, so both say the same of it: tell each error once.
+  const errors = new Set(outcomes.flatMap(({ output }) => output).filter((line) => line.trim() !== ''))
+  for (const line of errors) console.log(line)
+  console.log(summary('build', isClean ? 'ok' : 'FAILED', startedMs))
+  return isClean
+}
+
+function run(command, args) {
+  return new Promise((settle) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+    const output = []
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => output.push(line))
+    }
+    child.on('error', (error) => settle({ code: 1, output: [error.message] }))
+    child.on('close', (code) => settle({ code, output }))
+  })
+}
+
+/** tsc leaves behind what it compiled from files that have since been moved or deleted: stale tests would still run. */
+function removeOrphans() {
+  for (const file of filesBelow(compiledTests)) {
+    const source = join(root, 'test', file.replace(/\.js(\.map)?$/, '.ts'))
+    if (/\.js(\.map)?$/.test(file) && !existsSync(source)) rmSync(join(compiledTests, file))
+  }
+}
+
+function testFolders() {
+  const files = filesBelow(compiledTests).filter((file) => file.endsWith('.test.js'))
+  return [...new Set(files.map((file) => file.split(/[\\/]/)[0] ?? ''))]
+}
+
+function filesBelow(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true }).filter((file) => /\.js(\.map)?$/.test(file))
+}
+
+async function runTier(tier, { isVerbose }) {
+  const startedMs = performance.now()
+  const report = new AvaReport()
+  const isQuiet = tier.isQuiet && !isVerbose
+  const args = ['--concurrency', String(tier.concurrency), `build/test/${tier.name}/**/*.test.js`]
+  const env = { ...process.env, NO_COLOR: '1' }
+  delete env['FORCE_COLOR'] // it would overrule NO_COLOR, and colours would hide the marks that the report reads
+  const child = spawn(
+    process.execPath,
+    [join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs'), ...args],
+    {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const isNews = report.line(line)
+    if ((isNews || !isQuiet) && line.trim() !== '') console.log(line)
+  })
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    if (report.console(line)) console.error(line)
+  })
+  const code = await new Promise((settle) => child.on('close', settle))
+  if (code !== 0 && report.failed === 0) {
+    report.failed++ // AVA died, or found fault with something that it did not print as a test
+    console.log(`  ✘ ${tier.name}: ava ended with ${String(code)}`)
+  }
+  console.log(summary(tier.name, countsOf(report), startedMs))
+  return { tier, report }
+}
+
+function countsOf(report) {
+  return [
+    `${report.passed} passed`,
+    ...(report.failed > 0 ? [`${report.failed} FAILED`] : []),
+    ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
+  ].join(', ')
+}
+
+function summary(name, outcome, startedMs) {
+  return `${name.padEnd(13)} ${outcome} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`
+}
+
+function printSkips(results) {
+  for (const { tier, report } of results) {
+    for (const [reason, count] of report.reasons) {
+      console.log(`skipped in ${tier.name}: ${reason}${count > 1 ? ` (${count} ×)` : ''}`)
+    }
+  }
+}
