@@ -209,9 +209,16 @@ const PRESERVED_SHARE = 0.75
 const MAX_BLOCK_PORTS = 4096
 /** Ours: steps seen in the field are 1 and 2; EasyTier follows up to 100. */
 const MAX_STEP = 64
-/** Ours: share of gaps that must equal the step, and of pairs that must be in order. */
+/** Ours: share of gaps that must equal the step. */
 const STEP_SHARE = 0.5
-const ORDER_SHARE = 0.85
+/**
+ * Ours: rank correlation with time that even gaps need beside them (jitter reorders some packets), and that shows order
+ * without them. Of 16 ports in no order, one set in 30 reaches the first by chance, one in 10,000 the second.
+ */
+const MIN_ORDER = 0.4
+const SURE_ORDER = 0.7
+/** Ours: fewer ports whose time is known show no order. */
+const MIN_TIMED_SAMPLES = 6
 
 /** Names the port allocation from extra sockets that all asked one server. */
 export function inferAllocation(samples: readonly AllocationSample[]): AllocationFact {
@@ -231,9 +238,17 @@ export function inferAllocation(samples: readonly AllocationSample[]): Allocatio
       ...range,
     }
   }
-  const step = sequentialStep(samples)
-  if (step !== undefined) {
-    return { ...measured('sequential', `ports follow each other by ${step}`, list), ...range, step }
+  const order = orderInTime(samples)
+  const gap = regularGap(ports)
+  if (gap !== undefined && (order === undefined || Math.abs(order) >= MIN_ORDER)) {
+    const step = order === undefined ? {} : { step: gap * Math.sign(order) }
+    return { ...measured('sequential', `ports follow each other by ${gap}`, list), ...range, ...step }
+  }
+  if (order !== undefined && Math.abs(order) >= SURE_ORDER) {
+    return {
+      ...unknown('ports move with time, but not in even steps: others take some, too', list),
+      ...range,
+    }
   }
   const span = (range.max ?? 0) - (range.min ?? 0) + 1
   if (preserved > samples.length / 4) {
@@ -255,17 +270,19 @@ export function inferAllocation(samples: readonly AllocationSample[]): Allocatio
   return { ...measured('random', `${samples.length} sockets got ports spread over ${span}`, list), ...range }
 }
 
-/** The signed step when the ports follow each other in the order of sending; undefined otherwise. */
-function sequentialStep(samples: readonly AllocationSample[]): number | undefined {
+/** How far ports move with time, -1 to +1; undefined when too few of them tell. */
+function orderInTime(samples: readonly AllocationSample[]): number | undefined {
   // A port chosen for a retransmission says nothing about order.
   const timed = samples.filter((s) => s.firstShot).sort((a, b) => a.sentMs - b.sentMs)
-  const inOrder = timed.length >= 6 ? orderOf(timed.map((s) => s.publicPort)) : 0
-  if (Math.abs(inOrder) < ORDER_SHARE * 2 - 1) return undefined
-  const sorted = unwrap(samples.map((s) => s.publicPort))
+  return timed.length < MIN_TIMED_SAMPLES ? undefined : orderOf(timed.map((s) => s.publicPort))
+}
+
+/** The gap that most neighbouring ports have, when it is small and common. */
+function regularGap(ports: readonly number[]): number | undefined {
+  const sorted = unwrap(ports)
   const gaps = sorted.slice(1).map((port, i) => port - (sorted[i] ?? 0))
   const { gap, count } = commonest(gaps)
-  if (gap < 1 || gap > MAX_STEP || count < gaps.length * STEP_SHARE) return undefined
-  return gap * Math.sign(inOrder)
+  return gap >= 1 && gap <= MAX_STEP && count >= gaps.length * STEP_SHARE ? gap : undefined
 }
 
 /** Kendall's rank correlation of ports with time, on the circle of ports: +1 rising, -1 falling, 0 no order. */
