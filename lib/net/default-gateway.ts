@@ -10,8 +10,8 @@ import type { WindowsInterface } from './windows-routes.ts'
 import { parseRoutePrint } from './windows-routes.ts'
 
 /**
- * The default gateways of this host, best metric first. Only the main routing table counts: gateways that policy rules
- * alone reach (Android, some VPNs) are not seen. Empty when there is none, or when the system can't be asked.
+ * The default gateways of this host, best metric first. IPv4 gateways that only policy rules lead to (Android, some
+ * VPNs) are not seen. Empty when there is none, or when the system can't be asked.
  */
 export async function defaultGateways(
   platform: NodeJS.Platform = process.platform,

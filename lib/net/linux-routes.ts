@@ -26,7 +26,8 @@ export function parseProcNetRoute(text: string, byteOrder: 'LE' | 'BE'): readonl
 }
 
 /**
- * Default gateways in `/proc/net/ipv6_route`, in the table's order; link-local ones with their zone. Columns:
+ * Default gateways in `/proc/net/ipv6_route`, in the file's order; link-local ones with their zone. Unlike IPv4's, the
+ * file holds the routes of all tables, without saying which (seen on Linux 6.18). Columns:
  * destination, its prefix length, source, its prefix length, next hop, metric, reference count, use, flags, interface.
  * All numbers are hexadecimal.
  */

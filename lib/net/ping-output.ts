@@ -13,7 +13,7 @@ export type PingAnswer =
 const SILENT: PingAnswer = { kind: 'silent' }
 
 /** `64 bytes from 192.0.2.1: icmp_seq=1 ttl=62`: iputils; `seq=` busybox, `, icmp_seq=0 hlim=` ping6 of macOS. */
-const ECHO_REPLY = /^[0-9]+ bytes from (?<ip>\S+?)[:,]? .*seq=/m
+const ECHO_REPLY = /^[0-9]+ bytes from (?<ip>\S+?)[:,]? .*seq=/
 
 /**
  * iputils: `From 10.0.0.2 icmp_seq=1 Time to live exceeded`, with `Time exceeded: Hop limit` for IPv6. macOS:
@@ -21,14 +21,19 @@ const ECHO_REPLY = /^[0-9]+ bytes from (?<ip>\S+?)[:,]? .*seq=/m
  * by may send them whatever the TTL.
  */
 const TTL_EXCEEDED =
-  /^(?:From|[0-9]+ bytes from) (?<ip>\S+?)[:,]? .*(?:Time to live exceeded|Time exceeded: Hop limit)/m
+  /^(?:From|[0-9]+ bytes from) (?<ip>\S+?)[:,]? .*(?:Time to live exceeded|Time exceeded: Hop limit)/
+
+/** Ours: no line of any ping comes near it, and a longer one could keep the patterns busy. */
+const MAX_LINE_CHARS = 256
 
 /** What `ping` of iputils, busybox, toybox or macOS printed so far. busybox never names a router whose TTL ran out. */
 export function parseUnixPing(text: string): PingAnswer {
-  const reply = ECHO_REPLY.exec(text)?.groups?.['ip']
-  if (reply !== undefined && isIp(reply)) return { kind: 'reached', ip: canonicalIp(reply) }
-  const router = TTL_EXCEEDED.exec(text)?.groups?.['ip']
-  if (router !== undefined && isIp(router)) return { kind: 'expired', ip: canonicalIp(router) }
+  for (const line of text.split('\n').filter((each) => each.length <= MAX_LINE_CHARS)) {
+    const reply = ECHO_REPLY.exec(line)?.groups?.['ip']
+    if (reply !== undefined && isIp(reply)) return { kind: 'reached', ip: canonicalIp(reply) }
+    const router = TTL_EXCEEDED.exec(line)?.groups?.['ip']
+    if (router !== undefined && isIp(router)) return { kind: 'expired', ip: canonicalIp(router) }
+  }
   return SILENT
 }
 
@@ -50,6 +55,7 @@ export function parseWindowsPing(text: string, destination: string, ownIps: read
 const IP_LIKE = /(?:[0-9]{1,3}\.){3}[0-9]{1,3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*(?:%[0-9]+)?/g
 
 function ipIn(line: string): string | undefined {
+  if (line.length > MAX_LINE_CHARS) return undefined
   const ip = [...line.matchAll(IP_LIKE)].map(([text]) => text.replace(/(?<!:):$/, '')).find(isIp)
   return ip === undefined ? undefined : canonicalIp(ip)
 }
