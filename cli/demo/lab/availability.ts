@@ -1,5 +1,6 @@
 import { ReachError } from '../../../lib/base/errors.ts'
 import { runCommand } from './command.ts'
+import { findTool } from './tools.ts'
 
 export type LabAvailability =
   /** A lab can be opened in this process. */
@@ -11,6 +12,7 @@ export type LabAvailability =
 
 /** A program that labs are made with, and the Debian package that has it. */
 const TOOLS = [
+  { command: 'sh', package: 'dash' },
   { command: 'unshare', package: 'util-linux' },
   { command: 'nsenter', package: 'util-linux' },
   { command: 'setpriv', package: 'util-linux' },
@@ -36,7 +38,9 @@ table ip trial {
   map bindings { type ipv4_addr . inet_service : ipv4_addr . inet_service; flags dynamic,timeout; timeout 1s; size 16; }
   chain postrouting { type nat hook postrouting priority srcnat; oifname "veth0" masquerade fully-random; }
 }
-table inet trial { chain input { type filter hook input priority filter; ct state established accept; } }
+table inet trial {
+  chain input { type filter hook input priority filter; ct state established accept; }
+}
 END
 echo 'switch forwarding on'
 echo 1 > /proc/sys/net/ipv4/ip_forward
@@ -55,7 +59,7 @@ export async function labAvailability(
   if (process.platform !== 'linux')
     return unavailable(`needs Linux network namespaces; this is ${process.platform}`)
   for (const { command, package: debianPackage } of TOOLS) {
-    if (!(await isInstalled(command, options.signal))) {
+    if (findTool(command) === undefined) {
       return unavailable(`the program ${command} is missing (Debian package ${debianPackage})`)
     }
   }
@@ -72,11 +76,6 @@ export const USER_NAMESPACE = ['unshare', '--user', '--map-root-user', '--net'] 
 
 function unavailable(reason: string): LabAvailability {
   return { kind: 'unavailable', reason }
-}
-
-async function isInstalled(command: string, signal: AbortSignal | undefined): Promise<boolean> {
-  const { code } = await runCommand(['sh', '-c', `command -v ${command}`], { signal })
-  return code === 0
 }
 
 /** Undefined when the trial succeeds, else what failed. */

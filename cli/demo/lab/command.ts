@@ -1,5 +1,6 @@
 import { spawn, type ChildProcessWithoutNullStreams, type SpawnOptionsWithoutStdio } from 'node:child_process'
 import { ReachError } from '../../../lib/base/errors.ts'
+import { systemEnvironment } from './tools.ts'
 
 /** What a command said and how it ended. Ending badly is an outcome, not an error: look at `code`. */
 export interface CommandResult {
@@ -18,7 +19,9 @@ export interface CommandOptions {
   readonly timeoutMs?: number
   /** Kills the command when it fires. */
   readonly signal?: AbortSignal | undefined
+  /** Default: see {@link systemEnvironment} */
   readonly env?: NodeJS.ProcessEnv
+  /** Default: the driver's. */
   readonly cwd?: string
 }
 
@@ -27,11 +30,6 @@ export const COMMAND_TIMEOUT_MS = 30_000
 
 /** Ours: what is kept of a command's stdout and stderr each; the rest is read and dropped. */
 export const MAX_COMMAND_OUTPUT_CHARS = 16 * 1024 * 1024
-
-/** The caller's environment, with the folders where Debian keeps `ip` and `nft` and that a user's PATH lacks. */
-export function toolEnvironment(base: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  return { ...base, PATH: [base.PATH ?? '/usr/bin:/bin', '/usr/sbin', '/sbin'].join(':') }
-}
 
 /**
  * Starts a program in its own session: Ctrl-C in a terminal reaches the driver, which then decides, and not the whole
@@ -43,7 +41,7 @@ export function startCommand(
   options: SpawnOptionsWithoutStdio = {},
 ): ChildProcessWithoutNullStreams {
   const [command = '', ...args] = argv
-  const child = spawn(command, args, { ...options, env: toolEnvironment(options.env), detached: true })
+  const child = spawn(command, args, { ...options, env: options.env ?? systemEnvironment(), detached: true })
   // 'error' means that it could not be started, told below, or not be signalled, which is a race with its end.
   child.on('error', ignore)
   // A program may end without reading its stdin: EPIPE. How it ended says more.

@@ -2,6 +2,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { ReachError } from '../../../lib/base/errors.ts'
 import { collect, startCommand, type CommandOptions, type CommandResult } from './command.ts'
+import { findTool, programEnvironment, systemEnvironment } from './tools.ts'
 
 export interface NamespaceOptions {
   /**
@@ -104,7 +105,7 @@ export class Namespace {
     const holder = startCommand(
       [...unshare, '--', 'sh', '-c', HOLDER, 'lab-holder', ...assignments(settings)],
       {
-        env: { ...process.env, LAB_RESOLV_CONF: etc?.resolvConf ?? '', LAB_HOSTS: etc?.hosts ?? '' },
+        env: { ...systemEnvironment(), LAB_RESOLV_CONF: etc?.resolvConf ?? '', LAB_HOSTS: etc?.hosts ?? '' },
       },
     )
     const pid = await readiness(name, holder)
@@ -129,7 +130,8 @@ export class Namespace {
 
   /** Runs a command inside that must succeed; gives its stdout. @throws {ReachError} ERR_REACH_LAB with its stderr */
   async must(argv: readonly string[], input?: string): Promise<string> {
-    const result = await this.run(argv, input === undefined ? {} : { input })
+    const env = systemEnvironment()
+    const result = await this.run(argv, input === undefined ? { env } : { env, input })
     if (result.code === 0) return result.stdout
     throw new ReachError(
       'ERR_REACH_LAB',
@@ -158,13 +160,16 @@ export class Namespace {
   /** Starts a program inside, with pipes for its three streams. The caller reads them, or the program will block. */
   start(argv: readonly string[], options: ProgramOptions = {}): ChildProcessWithoutNullStreams {
     const { env, cwd = process.cwd() } = options
+    const [setpriv = 'setpriv', nsenter = 'nsenter', chdir = 'env'] = ['setpriv', 'nsenter', 'env'].map(
+      findTool,
+    )
     const target = `/proc/${this.pid}/ns`
     // Entering a mount namespace moves the program to its root folder, hence `env --chdir`.
     const entry = this.#hasOwnEtc
-      ? [`--net=${target}/net`, `--mount=${target}/mnt`, '--', 'env', `--chdir=${cwd}`, '--']
+      ? [`--net=${target}/net`, `--mount=${target}/mnt`, '--', chdir, `--chdir=${cwd}`, '--']
       : [`--net=${target}/net`, '--']
-    const child = startCommand(['setpriv', '--pdeathsig', 'KILL', '--', 'nsenter', ...entry, ...argv], {
-      ...(env === undefined ? {} : { env }),
+    const child = startCommand([setpriv, '--pdeathsig', 'KILL', '--', nsenter, ...entry, ...argv], {
+      env: programEnvironment(env),
       cwd,
     })
     this.#programs.add(child)

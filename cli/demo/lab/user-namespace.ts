@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { ReachError } from '../../../lib/base/errors.ts'
 import { USER_NAMESPACE } from './availability.ts'
-import { toolEnvironment } from './command.ts'
+import { findTool, programEnvironment } from './tools.ts'
 
 /** Signals that people and service managers end programs with. */
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -23,8 +23,16 @@ const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export function reexecInUserNamespace(argv: readonly string[]): Promise<number> {
   // setpriv inside: entering a user namespace changes credentials, which clears the setting (prctl(2)).
-  const [command, ...args] = [...USER_NAMESPACE, '--', 'setpriv', '--pdeathsig', 'KILL', '--', ...argv]
-  const child = spawn(command, args, { stdio: 'inherit', env: toolEnvironment() })
+  const [command, ...args] = [
+    ...USER_NAMESPACE,
+    '--',
+    findTool('setpriv') ?? 'setpriv',
+    '--pdeathsig',
+    'KILL',
+    '--',
+    ...argv,
+  ]
+  const child = spawn(command, args, { stdio: 'inherit', env: programEnvironment() })
   // Ctrl-C in a terminal reaches the program by itself; twice would mean something else to it.
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)
   const passOn = (signal: NodeJS.Signals) => {
