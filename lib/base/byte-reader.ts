@@ -53,7 +53,7 @@ export class ByteReader {
   }
 
   #take(length: number, field: string): number {
-    if (length < 0 || length > this.remaining) {
+    if (!Number.isInteger(length) || length < 0 || length > this.remaining) {
       throw new ReachError('ERR_REACH_DECODE', `${field} needs ${length} bytes, ${this.remaining} left`, {
         details: { field, needed: length, remaining: this.remaining, offset: this.#offset },
       })

@@ -1,4 +1,7 @@
-/** Writes big-endian fields into a buffer that grows; `finish()` gives the bytes written. */
+/**
+ * Writes big-endian fields into a buffer that grows; `finish()` gives the bytes written. A number that does not fit its
+ * field is a RangeError: cut off silently, it would be a wrong length on the wire.
+ */
 export class ByteWriter {
   #bytes: Uint8Array
   #view: DataView
@@ -15,22 +18,30 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#room(1), value)
+    requireFit(value, 0xff)
+    const start = this.#room(1)
+    this.#view.setUint8(start, value)
     return this
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#room(2), value)
+    requireFit(value, 0xffff)
+    const start = this.#room(2)
+    this.#view.setUint16(start, value)
     return this
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#room(4), value)
+    requireFit(value, 0xffff_ffff)
+    const start = this.#room(4)
+    this.#view.setUint32(start, value)
     return this
   }
 
   u64(value: bigint): this {
-    this.#view.setBigUint64(this.#room(8), value)
+    if (BigInt.asUintN(64, value) !== value) throw new RangeError(`${value} does not fit in 64 bits`)
+    const start = this.#room(8)
+    this.#view.setBigUint64(start, value)
     return this
   }
 
@@ -49,7 +60,10 @@ export class ByteWriter {
 
   /** Overwrites two bytes written before, for lengths known only afterwards. */
   setU16(offset: number, value: number): this {
-    if (offset < 0 || offset + 2 > this.#length) throw new RangeError(`offset ${offset} is not written yet`)
+    if (!Number.isInteger(offset) || offset < 0 || offset + 2 > this.#length) {
+      throw new RangeError(`offset ${offset} is not written yet`)
+    }
+    requireFit(value, 0xffff)
     this.#view.setUint16(offset, value)
     return this
   }
@@ -64,6 +78,7 @@ export class ByteWriter {
     return this.peek()
   }
 
+  /** Makes room, and answers where it starts. It may replace `#view`: call it before, never inside, a write. */
   #room(length: number): number {
     const start = this.#length
     const end = start + length
@@ -76,4 +91,9 @@ export class ByteWriter {
     this.#length = end
     return start
   }
+}
+
+function requireFit(value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max)
+    throw new RangeError(`${value} is not from 0 to ${max}`)
 }

@@ -17,7 +17,10 @@ export function deadlineSignal(clock: Clock, timeoutMs: number, parent?: AbortSi
       new ReachError('ERR_REACH_TIMEOUT', `no answer within ${timeoutMs} ms`, { details: { timeoutMs } }),
     )
   })
-  const onParentAbort = () => controller.abort(parent?.reason)
+  const onParentAbort = () => {
+    timer.cancel()
+    controller.abort(parent?.reason)
+  }
   if (parent?.aborted === true) onParentAbort()
   else parent?.addEventListener('abort', onParentAbort, { once: true })
   return {

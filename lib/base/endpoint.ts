@@ -20,7 +20,7 @@ export function parseEndpoint(text: string, defaultPort?: number): Endpoint {
   if (host === undefined || !isHost(host) || (match?.groups?.v6 !== undefined && !host.includes(':'))) {
     throw invalid(text, 'write HOST:PORT, IP:PORT or [IPv6]:PORT')
   }
-  if (port === undefined) throw invalid(text, `add a port: ${trimmed}:PORT`)
+  if (port === undefined) throw invalid(text, `add a port: ${host.includes(':') ? `[${host}]` : host}:PORT`)
   if (port < 1 || port > MAX_PORT) throw invalid(text, `a port is a number from 1 to ${MAX_PORT}`)
   return { host: isIp(host) ? canonicalIp(host) : host.toLowerCase(), port }
 }

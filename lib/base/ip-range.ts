@@ -1,4 +1,4 @@
-import { ipToBytes } from './transport-address.ts'
+import { canonicalIp, ipToBytes } from './transport-address.ts'
 
 /**
  * What kind of address an IP is, by the IANA special-purpose registries (RFC 6890). `shared` is 100.64.0.0/10, which
@@ -33,6 +33,8 @@ const IPV4_RANGES: readonly Range[] = [
   { prefix: [100, 64], bits: 10, scope: 'shared' },
   // RFC 7335: what a CLAT (464XLAT) gives its own host.
   { prefix: [192, 0, 0, 0], bits: 24, scope: 'private' },
+  // RFC 2544: benchmarks; some proxies answer DNS with it.
+  { prefix: [198, 18], bits: 15, scope: 'reserved' },
   { prefix: [224], bits: 4, scope: 'multicast' },
   { prefix: [240], bits: 4, scope: 'reserved' },
 ]
@@ -40,6 +42,10 @@ const IPV4_RANGES: readonly Range[] = [
 const IPV6_RANGES: readonly Range[] = [
   { prefix: Array.from({ length: 16 }, () => 0), bits: 128, scope: 'unspecified' },
   { prefix: [...Array.from({ length: 15 }, () => 0), 1], bits: 128, scope: 'loopback' },
+  // RFC 8215: NAT64 within one network; the well-known 64:ff9b::/96 is global.
+  { prefix: [0, 0x64, 0xff, 0x9b, 0, 1], bits: 48, scope: 'private' },
+  // RFC 6666: discard only.
+  { prefix: [0x01], bits: 64, scope: 'reserved' },
   { prefix: [0xfe, 0x80], bits: 10, scope: 'link-local' },
   { prefix: [0xfc], bits: 7, scope: 'unique-local' },
   { prefix: [0xff], bits: 8, scope: 'multicast' },
@@ -47,7 +53,7 @@ const IPV6_RANGES: readonly Range[] = [
 
 /** The scope of an IP in any written form, a zone allowed. @throws {ReachError} ERR_REACH_ADDRESS */
 export function ipScope(ip: string): IpScope {
-  const bytes = ipToBytes(ip.split('%')[0] ?? ip)
+  const bytes = ipToBytes(canonicalIp(ip).replace(/%.*$/u, ''))
   const ranges = bytes.length === 4 ? IPV4_RANGES : IPV6_RANGES
   return ranges.find((range) => matches(bytes, range))?.scope ?? 'global'
 }

@@ -17,6 +17,12 @@ export interface TransportAddress {
 export const MAX_PORT = 65_535
 
 /**
+ * Ours: names of interfaces are at most 16 characters on the systems that we know, and their numbers shorter. Spaces,
+ * control characters and a second `%` are kept out of logs and command lines.
+ */
+const ZONE = /^[^\s%/[\]\p{C}]{1,64}$/u
+
+/**
  * Makes a TransportAddress from an IP in any written form. IPv4-mapped IPv6 (`::ffff:192.0.2.1`) becomes IPv4, IPv6
  * gets the form of RFC 5952 and keeps its zone.
  * @throws {ReachError} ERR_REACH_ADDRESS when the IP or the port is not one.
@@ -45,10 +51,11 @@ export function formatAddress(address: Pick<TransportAddress, 'ip' | 'port'>): s
  */
 export function canonicalIp(text: string): string {
   const percent = text.indexOf('%')
-  const bytes = ipToBytes(percent < 0 ? text : text.slice(0, percent))
-  if (bytes.length === 4 && percent >= 0) throw notAnIp(text)
-  const canonical = bytesToIp(bytes)
-  return percent < 0 || !canonical.includes(':') ? canonical : canonical + text.slice(percent)
+  if (percent < 0) return bytesToIp(ipToBytes(text))
+  const bytes = ipToBytes(text.slice(0, percent))
+  if (bytes.length === 4 || !ZONE.test(text.slice(percent + 1))) throw notAnIp(text)
+  // A zone means something for IPv6 alone (RFC 4007 §11), so IPv4-mapped loses it.
+  return isV4Mapped(bytes) ? bytesToIp(bytes) : bytesToIp(bytes) + text.slice(percent)
 }
 
 /** True for text that {@link canonicalIp} accepts. */
