@@ -8,13 +8,13 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AvaReport } from './ava-report.mjs'
+import { ROOT, runCommand, summary } from './run-command.mjs'
 import { selectTiers } from './tiers.mjs'
 
-const root = resolve(import.meta.dirname, '..')
-const compiledTests = join(root, 'build', 'test')
+const compiledTests = join(ROOT, 'build', 'test')
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -50,8 +50,8 @@ function close(passed, failures) {
 async function build() {
   const startedMs = performance.now()
   const outcomes = await Promise.all([
-    run('npm', ['run', '--silent', 'build']),
-    run('npm', ['run', '--silent', 'build:test']),
+    runCommand('npm', ['run', '--silent', 'build']),
+    runCommand('npm', ['run', '--silent', 'build:test']),
   ])
   const isClean = outcomes.every(({ code }) => code === 0)
   // The package is a part of what the tests compile, so both say the same of it: tell each error once.
@@ -61,22 +61,10 @@ async function build() {
   return isClean
 }
 
-function run(command, args) {
-  return new Promise((settle) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
-    const output = []
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => output.push(line))
-    }
-    child.on('error', (error) => settle({ code: 1, output: [error.message] }))
-    child.on('close', (code) => settle({ code, output }))
-  })
-}
-
 /** tsc leaves behind what it compiled from files that have since been moved or deleted: stale tests would still run. */
 function removeOrphans() {
   for (const file of filesBelow(compiledTests)) {
-    const source = join(root, 'test', file.replace(/\.js(\.map)?$/, '.ts'))
+    const source = join(ROOT, 'test', file.replace(/\.js(\.map)?$/, '.ts'))
     if (/\.js(\.map)?$/.test(file) && !existsSync(source)) rmSync(join(compiledTests, file))
   }
 }
@@ -100,9 +88,9 @@ async function runTier(tier, { isVerbose }) {
   delete env['FORCE_COLOR'] // it would overrule NO_COLOR, and colours would hide the marks that the report reads
   const child = spawn(
     process.execPath,
-    [join(root, 'node_modules', 'ava', 'entrypoints', 'cli.mjs'), ...args],
+    [join(ROOT, 'node_modules', 'ava', 'entrypoints', 'cli.mjs'), ...args],
     {
-      cwd: root,
+      cwd: ROOT,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     },
@@ -129,10 +117,6 @@ function countsOf(report) {
     ...(report.failed > 0 ? [`${report.failed} FAILED`] : []),
     ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
   ].join(', ')
-}
-
-function summary(name, outcome, startedMs) {
-  return `${name.padEnd(13)} ${outcome} (${((performance.now() - startedMs) / 1000).toFixed(1)} s)`
 }
 
 function printSkips(results) {
