@@ -1,0 +1,112 @@
+import type { DiagnoseReport, EgressFact, RelayReport } from '../../lib/probe/report.ts'
+import type { FactGroup, FactLine, Wording } from './fact-line.ts'
+import { factLine, plainLine } from './fact-line.ts'
+import { transportName } from './nat-words.ts'
+import { formatDuration } from './units.ts'
+
+/** One relay or server with what was tried to reach it. */
+export interface ServerReport {
+  readonly name: string
+  readonly latencyMs: number | undefined
+  readonly isRelay: boolean
+  readonly egress: readonly EgressFact[]
+}
+
+/** The relays in the report's order, then the servers that are no relays. */
+export function servers({ relays, egress }: DiagnoseReport): readonly ServerReport[] {
+  const known = relays.map((relay) => toServer(relay, egress))
+  const others = [...new Set(egress.map((fact) => fact.relay))].filter(
+    (name) => !relays.some((relay) => relay.url === name),
+  )
+  const named = others.map((name) => ({
+    name,
+    latencyMs: undefined,
+    isRelay: false,
+    egress: egress.filter((fact) => fact.relay === name),
+  }))
+  return [...known, ...named]
+}
+
+function toServer(relay: RelayReport, egress: readonly EgressFact[]): ServerReport {
+  const own = egress.filter((fact) => fact.relay === relay.url)
+  return { name: relay.url, latencyMs: relay.latencyMs, isRelay: true, egress: own }
+}
+
+/** Which transports work to which relay or server. */
+export function relayFacts(report: DiagnoseReport): FactGroup {
+  const lines = servers(report).flatMap((server) => [serverLine(server), ...server.egress.map(egressLine)])
+  const none = plainLine('Relays', 'none', 'no relay or server was tried')
+  return { title: 'Relays and servers', lines: lines.length > 0 ? lines : [none] }
+}
+
+function serverLine(server: ServerReport): FactLine {
+  const latency = latencyWords(server)
+  return plainLine(
+    server.isRelay ? 'Relay' : 'Server',
+    server.name + (latency === undefined ? '' : `, ${latency}`),
+  )
+}
+
+/** The round trip to a relay, or that there is none. */
+export function latencyWords({ latencyMs, isRelay, egress }: ServerReport): string | undefined {
+  if (latencyMs !== undefined) return `${formatDuration(latencyMs)} away`
+  return isRelay && egress.every((fact) => fact.value !== true) ? 'not reached' : undefined
+}
+
+/** One transport to one relay as a line. */
+export function egressLine(fact: EgressFact): FactLine {
+  const line = factLine(egressName(fact), fact, (works) => (works ? workingWords(fact) : blockedWords(fact)))
+  const { ip, tlsIssuer } = fact
+  const seen = [
+    ...(ip === undefined ? [] : [`tried at ${ip}`]),
+    ...(tlsIssuer === undefined ? [] : [`the certificate is signed by ${tlsIssuer}`]),
+  ]
+  return { ...line, evidence: [...line.evidence, ...seen], isDetail: true }
+}
+
+/** `TLS 443` and the like. */
+export function egressName({ transport, port }: EgressFact): string {
+  return `${transportName(transport)} ${port}`
+}
+
+function workingWords(fact: EgressFact): Wording {
+  return isIntercepted(fact)
+    ? { value: 'works', meaning: interceptionWords(fact), tone: 'bad' }
+    : { value: 'works', tone: 'good' }
+}
+
+function blockedWords(fact: EgressFact): Wording {
+  const reason = fact.error === undefined ? undefined : errorWords(fact.error)
+  const meaning = isIntercepted(fact) ? interceptionWords(fact) : reason
+  return { value: 'does not work', tone: 'bad', ...(meaning === undefined ? {} : { meaning }) }
+}
+
+/** TLS was answered by somebody who can't prove to be the relay. */
+export function isIntercepted(fact: EgressFact): boolean {
+  return fact.tlsTrusted === false
+}
+
+function interceptionWords({ tlsIssuer }: EgressFact): string {
+  const issuer = tlsIssuer === undefined ? 'an unknown issuer' : `“${tlsIssuer}”`
+  return `certificate by ${issuer}, not trusted: something on the way opens TLS`
+}
+
+/** What the system's codes say. */
+const ERRORS: ReadonlyMap<string, string> = new Map([
+  ['ETIMEDOUT', 'no answer'],
+  ['ERR_REACH_TIMEOUT', 'no answer'],
+  ['ECONNREFUSED', 'refused'],
+  ['ECONNRESET', 'cut off'],
+  ['ENETUNREACH', 'no route there'],
+  ['EHOSTUNREACH', 'no route there'],
+  ['EACCES', 'forbidden on this host'],
+  ['EPERM', 'forbidden on this host'],
+  ['ENOTFOUND', 'the name was not found'],
+  ['EAI_AGAIN', 'the name could not be looked up'],
+])
+
+/** A code with its meaning; sentences stay as they are. */
+function errorWords(error: string): string {
+  const words = ERRORS.get(error)
+  return words === undefined ? error : `${words} (${error})`
+}
