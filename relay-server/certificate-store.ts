@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { X509Certificate } from 'node:crypto'
+import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { ReachError } from '../lib/base/errors.ts'
 import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
 import { makeSelfSignedCertificate } from '../lib/identity/self-signed-certificate.ts'
@@ -12,14 +12,36 @@ const BACKDATE_MS = 86_400_000
 /** Both in one file, so that no crash leaves a key without its certificate. */
 const FILE_NAME = 'relay-tls.pem'
 
+/** Where the relay's certificate comes from. `own`: self-signed, made on the first start and kept in `home`. */
+export type TlsSource =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'own'; readonly home: string; readonly hosts: readonly string[] }
+  | { readonly kind: 'files'; readonly certificateFile: string; readonly keyFile: string }
+
+/** @throws {ReachError} ERR_REACH_CONFIG */
+export async function loadCertificate(
+  source: TlsSource,
+  nowMs: number,
+): Promise<CertificateAndKey | undefined> {
+  switch (source.kind) {
+    case 'none':
+      return undefined
+    case 'own':
+      return ownCertificate(source.home, source.hosts, nowMs)
+    case 'files':
+      return readCertificate(source.certificateFile, source.keyFile)
+  }
+}
+
 /** Reads a certificate and its key from the operator's files. @throws {ReachError} ERR_REACH_CONFIG */
-export async function readCertificate(certificateFile: string, keyFile: string): Promise<CertificateAndKey> {
+async function readCertificate(certificateFile: string, keyFile: string): Promise<CertificateAndKey> {
   const [certificate, key] = await Promise.all([read(certificateFile), read(keyFile)])
-  return { certificate: checked(certificate, certificateFile), key }
+  checkPair(checked(certificate, certificateFile), key, keyFile)
+  return { certificate, key }
 }
 
 /** The relay's own self-signed certificate, made on the first start and kept in its home folder (0600). */
-export async function ownCertificate(
+async function ownCertificate(
   home: string,
   hosts: readonly string[],
   nowMs: number,
@@ -64,6 +86,19 @@ function checked(certificate: string, file: string): string {
   } catch (error) {
     throw new ReachError('ERR_REACH_CONFIG', `${file} holds no certificate in PEM`, { cause: error })
   }
+}
+
+/** Node would tell only at the first handshake that key and certificate don't belong together. */
+function checkPair(certificate: string, key: string, keyFile: string): void {
+  let isPair: boolean
+  try {
+    isPair = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))
+  } catch (error) {
+    throw new ReachError('ERR_REACH_CONFIG', `${keyFile} holds no private key in PEM without a passphrase`, {
+      cause: error,
+    })
+  }
+  if (!isPair) throw new ReachError('ERR_REACH_CONFIG', `the key in ${keyFile} is not the certificate's`)
 }
 
 function pemBlock(text: string, label: string, file: string): string {

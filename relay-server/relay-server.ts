@@ -7,11 +7,15 @@ import { spkiSha256 } from '../lib/identity/self-signed-certificate.ts'
 import type { TcpServer } from '../lib/net/tcp-server.ts'
 import type { StunServerOptions } from '../lib/protocol/stun/server.ts'
 import { openAdminServer } from './admin-server.ts'
+import type { TlsSource } from './certificate-store.ts'
+import { loadCertificate } from './certificate-store.ts'
 import type { RelayMetrics } from './metrics.ts'
 import type { AdvertisedIps } from './stun-addresses.ts'
 import { stunAddresses } from './stun-addresses.ts'
 import { StunService } from './stun-service.ts'
 import { TcpFront } from './tcp-front.ts'
+
+export type { TlsSource } from './certificate-store.ts'
 
 export interface RelayServerOptions {
   readonly version: string
@@ -19,8 +23,8 @@ export interface RelayServerOptions {
   readonly listen: readonly Endpoint[]
   /** UDP addresses for STUN; two IPs of one family make RFC 5780 work in full. */
   readonly stun: readonly Endpoint[]
-  /** Without it, TLS connections are closed. */
-  readonly tls: CertificateAndKey | undefined
+  /** Without a certificate, TLS connections are closed. */
+  readonly tls: TlsSource
   /** Where `/metrics` and `/healthz` listen. Default: nowhere. */
   readonly admin?: Endpoint
   /** Public IPs by own IPs, for a server behind a 1:1 NAT. */
@@ -57,6 +61,7 @@ export class RelayServer implements AsyncDisposable {
    * @throws {ReachError} ERR_REACH_CONFIG, ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION, ERR_REACH_SOCKET
    */
   static async open(runtime: Runtime, options: RelayServerOptions): Promise<RelayServer> {
+    const tls = await loadCertificate(options.tls, runtime.clock.wallMs())
     const addresses = stunAddresses(
       options.stun,
       runtime.network.interfaces(),
@@ -69,8 +74,8 @@ export class RelayServer implements AsyncDisposable {
     const info = () => ({ version: options.version, stun: stun.addresses.map(formatAddress) })
     let front: TcpFront | undefined
     try {
-      front = await TcpFront.open({ listen: options.listen, tls: options.tls, stun, info })
-      const relay = new RelayServer(runtime, stun, front, options.tls)
+      front = await TcpFront.open({ listen: options.listen, tls, stun, info })
+      const relay = new RelayServer(runtime, stun, front, tls)
       if (options.admin !== undefined)
         relay.#admin = await openAdminServer(options.admin, () => relay.metrics())
       return relay

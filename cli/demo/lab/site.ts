@@ -1,8 +1,9 @@
 import type { Gateway, GatewayOptions } from './gateway.ts'
 import type { SiteTruth } from './ground-truth.ts'
 import type { LabNode } from './lab-node.ts'
+import type { EtcFiles } from './namespace.ts'
 import type { NetnsLab } from './netns-lab.ts'
-import type { Router } from './router.ts'
+import type { Link, Router } from './router.ts'
 import { SITE_RECIPES, type SiteKind, type SiteRecipe } from './site-kinds.ts'
 import { siteLayout } from './site-layout.ts'
 import { sitePlan } from './site-plan.ts'
@@ -13,6 +14,8 @@ export interface Site {
   readonly host: LabNode
   /** The host's addresses; none offline. */
   readonly hostIps: readonly string[]
+  /** The host's cable; undefined offline. Remove it to attach the host elsewhere. */
+  readonly link: Link | undefined
   /** The routers on the way out that belong to the site, the host's own first. */
   readonly gateways: readonly Gateway[]
   readonly truth: SiteTruth
@@ -26,6 +29,8 @@ export interface SiteOptions extends GatewayOverrides {
   readonly number: number
   /** Name of the host. @default 'host' and the number */
   readonly name?: string
+  /** What the host's programs read in place of /etc/resolv.conf and /etc/hosts. */
+  readonly etc?: EtcFiles
   /** n of the home's 192.168.n.0/24; two homes may have the same. @default the site's number */
   readonly lanNumber?: number
 }
@@ -41,7 +46,7 @@ export async function openSite(
   options: SiteOptions,
 ): Promise<Site> {
   const recipe: SiteRecipe = typeof kindOrRecipe === 'string' ? SITE_RECIPES[kindOrRecipe] : kindOrRecipe
-  const { number, name = `host${number}`, lanNumber = number, ...overrides } = options
+  const { number, name = `host${number}`, lanNumber = number, etc, ...overrides } = options
   const plan = sitePlan(number, lanNumber, recipe.shape === 'home' ? (recipe.poolSize ?? 1) : 1)
   const { gateways: steps, hostIps } = siteLayout(recipe, plan)
 
@@ -57,6 +62,7 @@ export async function openSite(
     gateways.unshift(gateway)
     at = gateway
   }
-  const host = await lab.host(name, recipe.shape === 'offline' ? {} : { at, ips: hostIps })
-  return { host, hostIps, gateways, truth: siteTruth(recipe, plan) }
+  const host = await lab.host(name, etc === undefined ? {} : { etc })
+  const link = recipe.shape === 'offline' ? undefined : await at.attach(host, { ips: hostIps })
+  return { host, hostIps, link, gateways, truth: siteTruth(recipe, plan) }
 }

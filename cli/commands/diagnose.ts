@@ -1,0 +1,98 @@
+import { writeFile } from 'node:fs/promises'
+import type { DiagnoseReport } from '../../lib/index.ts'
+import { ReachError, diagnose, isAnythingReachable } from '../../lib/index.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import { renderHtmlReport } from '../html/html-report.ts'
+import type { Output } from '../output.ts'
+import { renderJsonReport } from '../render/json-report.ts'
+import { LiveProgress } from '../render/live-progress.ts'
+import { terminalWidth } from '../render/terminal-page.ts'
+import { renderTerminalReport } from '../render/terminal-report.ts'
+import type { Environment, SettingSpecs } from '../settings.ts'
+import { readSettings } from '../settings.ts'
+
+const SPECS: SettingSpecs = {
+  relay: { kind: 'list' },
+  stun: { kind: 'list' },
+  deep: { kind: 'flag' },
+  html: { kind: 'text', flagOnly: true },
+  json: { kind: 'flag', flagOnly: true },
+}
+
+/** `p2p-reach diagnose`, typed. */
+export interface DiagnoseCommand {
+  readonly kind: 'diagnose'
+  readonly relays: readonly string[]
+  readonly stun: readonly string[]
+  readonly deep: boolean
+  readonly htmlFile: string | undefined
+  readonly json: boolean
+}
+
+export function parseDiagnose(argv: readonly string[], env: Environment): DiagnoseCommand {
+  const settings = readSettings('diagnose', SPECS, argv, env)
+  const [extra] = settings.positionals
+  if (extra !== undefined) {
+    throw new ReachError('ERR_REACH_USAGE', `diagnose takes no argument ${JSON.stringify(extra)}`, {
+      hint: `name servers with  --stun ${extra}  or  --relay ${extra}`,
+    })
+  }
+  return {
+    kind: 'diagnose',
+    relays: settings.list('relay'),
+    stun: settings.list('stun'),
+    deep: settings.flag('deep'),
+    htmlFile: settings.text('html'),
+    json: settings.flag('json'),
+  }
+}
+
+export async function runDiagnose(
+  command: DiagnoseCommand,
+  env: Environment,
+  output: Output,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const progress = command.json ? undefined : openProgress(output, signal)
+  let report: DiagnoseReport
+  try {
+    const { relays, stun, deep } = command
+    const onProgress = progress === undefined ? {} : { onProgress: progress.handle }
+    report = await diagnose({ relays, stun, deep, env, signal, ...onProgress })
+  } finally {
+    progress?.close()
+  }
+  output.result(renderReport(report, command.json, output))
+  if (command.htmlFile !== undefined) await writeReportPage(command.htmlFile, report, output)
+  return isAnythingReachable(report) ? EXIT.ok : EXIT.notReachable
+}
+
+function openProgress(output: Output, signal: AbortSignal): LiveProgress {
+  return new LiveProgress(process.stderr, {
+    title: 'Looking at this network ...',
+    isLive: output.stderrIsTty,
+    unicode: output.unicode,
+    keepsBlock: false,
+    signal,
+  })
+}
+
+function renderReport(report: DiagnoseReport, json: boolean, output: Output): string {
+  if (json) return renderJsonReport(report, { pretty: output.stdoutIsTty })
+  const { colors, unicode, columns } = output
+  return renderTerminalReport(report, { colors, unicode, width: terminalWidth(columns) })
+}
+
+/** @throws {ReachError} ERR_REACH_CONFIG */
+export async function writeReportPage(file: string, report: DiagnoseReport, output: Output): Promise<void> {
+  try {
+    await writeFile(file, renderHtmlReport(report))
+  } catch (error) {
+    throw new ReachError('ERR_REACH_CONFIG', `cannot write the page to ${file}`, {
+      cause: error,
+      hint: 'check that the folder exists and may be written to',
+    })
+  }
+  output.say(`p2p-reach: the report as a page: ${file}\n`)
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { ReachError } from '../lib/index.ts'
+import { unreachable } from '../lib/base/exhaustive.ts'
+import type { Command } from './command.ts'
+import { parseCommand } from './command.ts'
+import { runDemo } from './commands/demo.ts'
+import { runDiagnose } from './commands/diagnose.ts'
+import { runRelayUp } from './commands/relay-up.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { errorLines, processOutput } from './output.ts'
+import type { Output } from './output.ts'
+
+/** Only this file touches signals and the exit code. */
+async function main(): Promise<void> {
+  const output = processOutput(process.env)
+  const interruption = new AbortController()
+  // Ctrl-C once closes cleanly, twice ends at once.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (interruption.signal.aborted) process.exit(EXIT.interrupted)
+      interruption.abort(new ReachError('ERR_REACH_ABORTED', 'interrupted'))
+    })
+  }
+  // A reader that went away (`| head`) is no error worth a stack trace.
+  process.stdout.on('error', () => process.exit(EXIT.failed))
+  try {
+    const command = parseCommand(process.argv.slice(2), process.env)
+    process.exitCode = await run(command, output, interruption.signal)
+  } catch (error) {
+    process.exitCode = exitCodeOf(error)
+    if (!ReachError.is(error, 'ERR_REACH_ABORTED')) output.say(errorLines(error))
+    if (!ReachError.is(error) && process.env.P2P_REACH_DEBUG !== undefined) console.error(error)
+  }
+  // Whatever a probe left open must not keep a person waiting; what was written is flushed first.
+  process.stdout.write('', () => process.exit())
+}
+
+function run(command: Command, output: Output, signal: AbortSignal): Promise<ExitCode> {
+  switch (command.kind) {
+    case 'print':
+      output.result(command.text)
+      return Promise.resolve(EXIT.ok)
+    case 'diagnose':
+      return runDiagnose(command, process.env, output, signal)
+    case 'relay-up':
+      return runRelayUp(command, output, signal)
+    case 'demo':
+      return runDemo(command, output, signal)
+    default:
+      return unreachable(command)
+  }
+}
+
+await main()

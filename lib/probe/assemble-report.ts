@@ -1,0 +1,213 @@
+import type { Fact } from '../base/fact.ts'
+import { inferred, measured, unknown } from '../base/fact.ts'
+import { ipScope } from '../base/ip-range.ts'
+import type { Gateway, Hop } from '../base/runtime.ts'
+import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
+import { sameAddress } from '../base/transport-address.ts'
+import { predictTypicalPairs } from '../protocol/ice/pair-prediction.ts'
+import type { MappingFact } from '../protocol/stun/nat-inference.ts'
+import type { EgressFindings } from './egress/egress-survey.ts'
+import { lossFact, publicAddressFact, rttFact, udpWorksFact } from './family-facts.ts'
+import { inferLayers } from './layers.ts'
+import type { PortMappingPresence } from './port-mapping-presence.ts'
+import type {
+  DiagnoseReport,
+  EgressFact,
+  EgressTransport,
+  InterfaceReport,
+  Ipv6Report,
+  MtuFact,
+  NatReport,
+  PerFamily,
+  RelayReport,
+} from './report.ts'
+import { REPORT_SCHEMA } from './report.ts'
+import type { StunTarget } from './targets.ts'
+import type { DeepFacts, UdpDiagnosis } from './udp-diagnosis.ts'
+import { behaviorOf, drawVerdict, udpWorks } from './verdict.ts'
+
+/** What is known without sending a packet. */
+export interface LocalFacts {
+  readonly interfaces: readonly InterfaceReport[]
+  readonly gateways: readonly Gateway[]
+  readonly sourceIps: PerFamily<string | undefined>
+}
+
+/** Everything that the probes brought home. */
+export interface Gathered {
+  readonly startedAt: string
+  readonly durationMs: number
+  readonly local: LocalFacts
+  readonly stunTargets: readonly StunTarget[]
+  readonly udp: PerFamily<UdpDiagnosis | undefined>
+  readonly hops: readonly Hop[]
+  readonly portMapping: PortMappingPresence
+  readonly egress: EgressFindings
+  /** As the person wrote them. */
+  readonly relayUrls: readonly string[]
+  readonly deep: DeepFacts | undefined
+}
+
+/** Puts the findings together into the report, with prediction and verdict. Pure. */
+export function assembleReport(gathered: Gathered): DiagnoseReport {
+  const { local, udp, egress, portMapping, hops } = gathered
+  const works = { ipv4: udpWorksFact(udp.ipv4, 'ipv4'), ipv6: udpWorksFact(udp.ipv6, 'ipv6') }
+  const family: AddressFamily = works.ipv4.value !== true && works.ipv6.value === true ? 'ipv6' : 'ipv4'
+  const primary = udp[family]
+  const stunFacts = gathered.stunTargets.flatMap((target) => stunEgress(target, udp))
+  const ways = [...stunFacts, ...egress.facts]
+  const findings = {
+    nat: natReport(gathered, family),
+    ipv6: ipv6Report(udp.ipv6),
+    udp: { works, lossRate: lossFact(primary), rttMs: rttFact(primary) },
+    tcp: { works: egress.tcpWorks },
+    icmp: { works: icmpFact(hops) },
+    publicAddress: {
+      ipv4: publicAddressFact(udp.ipv4, egress.overTcp, 'ipv4'),
+      ipv6: publicAddressFact(udp.ipv6, egress.overTcp, 'ipv6'),
+    },
+    portMapping,
+    egress: ways,
+    relays: relayReports(gathered.relayUrls, ways),
+    captivePortal: egress.captivePortal,
+    clockSkewMs: egress.clockSkewMs,
+    dns: egress.dns,
+    proxy: egress.proxy,
+    mtu: primary?.mtu ?? unknownMtu(),
+    interfaces: local.interfaces,
+    gateways: local.gateways.map(({ ip, interfaceName }) => ({ ip, interfaceName })),
+    hops: hops.map(({ ttl, ip, reached }) => ({
+      ttl,
+      reached,
+      ...(ip === undefined ? {} : { ip, scope: ipScope(ip) }),
+    })),
+  }
+  const prediction = predictTypicalPairs({ behavior: behaviorOf(findings), udpWorks: udpWorks(findings) })
+  const { startedAt, durationMs } = gathered
+  return {
+    schema: REPORT_SCHEMA,
+    startedAt,
+    durationMs,
+    ...findings,
+    prediction,
+    verdict: drawVerdict(findings),
+  }
+}
+
+function natReport({ udp, hops, portMapping, deep }: Gathered, family: AddressFamily): NatReport {
+  const diagnosis = udp[family]
+  const notAsked = 'UDP does not work, so nothing could be asked'
+  const notDeep = 'measured with --deep only'
+  const common = {
+    family,
+    hairpin: deep?.hairpin ?? unknown(notDeep),
+    bindingLifetimeMs: deep?.bindingLifetimeMs ?? unknown(notDeep),
+  } as const
+  if (diagnosis === undefined) {
+    return {
+      ...common,
+      mapping: unknownMapping(notAsked),
+      filtering: unknown(notAsked),
+      portAllocation: unknown(notAsked),
+      layers: unknown(notAsked),
+      cgn: unknown(notAsked),
+      boundaryHop: unknown(notAsked),
+      addressPool: unknown(notAsked),
+      publicIps: [],
+      alg: unknown(notAsked),
+    }
+  }
+  const { discovery, localIp, boundaryHop } = diagnosis
+  const gatewayExternalIps = [portMapping.pcp, portMapping.natPmp, portMapping.upnp].flatMap(
+    (fact) => fact.externalAddress ?? [],
+  )
+  const publicIp = discovery.publicAddress?.ip
+  const { layers, cgn } = inferLayers({ localIp, publicIp, gatewayExternalIps, hops, boundaryHop })
+  const { mapping, filtering, portAllocation, addressPool, publicIps, alg } = discovery
+  return {
+    ...common,
+    mapping,
+    filtering,
+    portAllocation,
+    layers,
+    cgn,
+    boundaryHop,
+    addressPool,
+    publicIps,
+    alg,
+  }
+}
+
+function ipv6Report(diagnosis: UdpDiagnosis | undefined): Ipv6Report {
+  const why = 'no server with an IPv6 address was asked'
+  return {
+    mapping: diagnosis?.discovery.mapping ?? unknownMapping(why),
+    filtering: diagnosis?.discovery.filtering ?? unknown(why),
+    boundaryHop: diagnosis?.boundaryHop ?? unknown(why),
+  }
+}
+
+function unknownMapping(why: string): MappingFact {
+  return { ...unknown(why), variesByDestination: 'unknown' }
+}
+
+function unknownMtu(): MtuFact {
+  return { ...unknown('UDP does not work, so nothing could be asked'), bothWays: 'unknown' }
+}
+
+function icmpFact(hops: readonly Hop[]): Fact<boolean> {
+  const answered = hops.filter((hop) => hop.ip !== undefined)
+  if (answered.length === 0) return unknown('no router answered a ping, or this host has no ping program')
+  const reached = hops.find((hop) => hop.reached)
+  if (reached !== undefined) return measured(true, `${reached.ip ?? 'the server'} answered a ping`)
+  return inferred(true, `routers on the way answered: ${answered.map((hop) => hop.ip ?? '').join(', ')}`)
+}
+
+/** UDP to one STUN server, for each family that was asked. */
+function stunEgress(
+  { label, addresses, endpoint, outcome }: StunTarget,
+  udp: Gathered['udp'],
+): readonly EgressFact[] {
+  const base = { relay: label, transport: 'udp-stun', port: endpoint.port } as const
+  if (outcome.kind !== 'found') {
+    return [{ ...base, ...unknown(`${endpoint.host} could not be resolved`), error: outcome.code }]
+  }
+  return addresses.flatMap((address) => stunContact(base, address, udp[address.family]))
+}
+
+function stunContact(
+  base: Pick<EgressFact, 'relay' | 'transport' | 'port'>,
+  address: TransportAddress,
+  diagnosis: UdpDiagnosis | undefined,
+): readonly EgressFact[] {
+  const contact = diagnosis?.discovery.contacts.find(({ server }) => sameAddress(server, address))
+  const at = { ...base, ip: address.ip }
+  // A family that this host does not have is no way out that could be blocked.
+  if (contact === undefined) return []
+  if (contact.answered) {
+    const { rttMs } = contact
+    return [
+      {
+        ...at,
+        ...measured(true, 'it answered a Binding request'),
+        ...(rttMs === undefined ? {} : { ms: rttMs }),
+      },
+    ]
+  }
+  const { refused } = contact
+  if (refused !== undefined)
+    return [{ ...at, ...measured(false, `sending failed: ${refused}`), error: refused }]
+  return [{ ...at, ...inferred(false, 'it did not answer; it may also be down'), error: 'no answer' }]
+}
+
+/** Ours: the order in which a relay is used best. */
+const PREFERENCE: readonly EgressTransport[] = ['udp-stun', 'tcp', 'tls', 'websocket', 'connect-proxy', 'ssh']
+
+function relayReports(urls: readonly string[], ways: readonly EgressFact[]): readonly RelayReport[] {
+  return urls.map((url) => {
+    const working = ways.filter((way) => way.relay === url && way.value === true)
+    const times = working.flatMap((way) => way.ms ?? [])
+    const reachableBy = PREFERENCE.filter((transport) => working.some((way) => way.transport === transport))
+    return { url, ...(times.length > 0 ? { latencyMs: Math.min(...times) } : {}), reachableBy }
+  })
+}

@@ -1,0 +1,238 @@
+import { deadlineSignal } from '../base/deadline.ts'
+import { ReachError } from '../base/errors.ts'
+import { unknown } from '../base/fact.ts'
+import type { Hop, Runtime } from '../base/runtime.ts'
+import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
+import { transportAddress } from '../base/transport-address.ts'
+import { nodeRuntime } from '../net/node-runtime.ts'
+import type { Gathered, LocalFacts } from './assemble-report.ts'
+import { assembleReport } from './assemble-report.ts'
+import type { EgressFindings } from './egress/egress-survey.ts'
+import { surveyEgress } from './egress/egress-survey.ts'
+import { DEFAULT_PORTAL_CHECKS } from './default-servers.ts'
+import { describeInterfaces } from './interfaces.ts'
+import type { PortMappingPresence } from './port-mapping-presence.ts'
+import { probePortMapping } from './port-mapping-presence.ts'
+import type { DiagnoseProgress } from './progress.ts'
+import { ProgressTeller } from './progress.ts'
+import type { DiagnoseReport } from './report.ts'
+import type { StunTarget, Targets } from './targets.ts'
+import { addressesOfFamily, parseTargets, resolveStunTargets } from './targets.ts'
+import type { DeepFacts, UdpDiagnosis } from './udp-diagnosis.ts'
+import { diagnoseDeep, diagnoseUdp } from './udp-diagnosis.ts'
+
+export type { DiagnoseProgress } from './progress.ts'
+
+export interface DiagnoseOptions {
+  /** Relays to try in every way: `https://HOST[:PORT][#sha256=HEX]`, `http://HOST[:PORT]`, `HOST`. */
+  readonly relays?: readonly string[]
+  /** STUN servers, `HOST[:PORT]`. With neither these nor relays, public servers are asked. */
+  readonly stun?: readonly string[]
+  /** Also hairpinning and binding lifetime, which take up to three minutes. @default false */
+  readonly deep?: boolean
+  /** Where to look for a proxy: `HTTPS_PROXY` and its kin. @default none */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Ends the diagnosis; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal
+  /** Called as facts become known, for a person who waits. */
+  readonly onProgress?: (progress: DiagnoseProgress) => void
+  /** The outside world. @default this process's own */
+  readonly runtime?: Runtime
+  /** Idle times for the binding lifetime, ascending. Only with `deep`. @default 10 s to 180 s */
+  readonly idleTimesMs?: readonly number[]
+}
+
+/** Ours: people wait 5 s for a report; what is not known by then is `unknown`. */
+export const DIAGNOSE_BUDGET_MS = 4500
+/** Ours: what steps with a budget of their own leave, so that they end by themselves and not by the deadline. */
+const REPORT_MARGIN_MS = 200
+/** Ours: UDP is given up after this when no server answers at all. */
+const UDP_BUDGET_MS = 3200
+const TRACE_MAX_HOPS = 6
+const TRACE_TIMEOUT_MS = 1000
+/** Any address of the internet: asking for the route to it sends nothing. Documentation ranges of RFC 5737 and 3849. */
+const ANYWHERE: Readonly<Record<AddressFamily, TransportAddress>> = {
+  ipv4: transportAddress('203.0.113.1', 3478),
+  ipv6: transportAddress('2001:db8::1', 3478),
+}
+
+/**
+ * Finds out what this network does to peer-to-peer traffic. Resolves within 5 s (`deep`: about 3 min), whatever the
+ * network does; what could not be measured is `unknown`.
+ * @throws {ReachError} ERR_REACH_ADDRESS for a server that is none, ERR_REACH_HOST_NOT_FOUND for a name that does not
+ * exist; rejects with the signal's reason when that fires
+ */
+export async function diagnose(options: DiagnoseOptions = {}): Promise<DiagnoseReport> {
+  options.signal?.throwIfAborted()
+  const targets = parseTargets(options.relays ?? [], options.stun ?? [])
+  const runtime = options.runtime ?? nodeRuntime()
+  return new Diagnosis(runtime, targets, options).run()
+}
+
+class Diagnosis {
+  readonly #runtime: Runtime
+  readonly #targets: Targets
+  readonly #options: DiagnoseOptions
+  readonly #teller: ProgressTeller
+  readonly #startMs: number
+  readonly #startedAt: string
+
+  constructor(runtime: Runtime, targets: Targets, options: DiagnoseOptions) {
+    this.#runtime = runtime
+    this.#targets = targets
+    this.#options = options
+    this.#teller = new ProgressTeller(options.onProgress)
+    this.#startMs = runtime.clock.nowMs()
+    this.#startedAt = new Date(runtime.clock.wallMs()).toISOString()
+  }
+
+  async run(): Promise<DiagnoseReport> {
+    const { signal } = this.#options
+    // A mistake in one task ends the others, too.
+    const failure = new AbortController()
+    const parents = AbortSignal.any([failure.signal, ...(signal === undefined ? [] : [signal])])
+    using deadline = deadlineSignal(this.#runtime.clock, DIAGNOSE_BUDGET_MS, parents)
+    try {
+      const gathered = await this.#gather(deadline.signal)
+      signal?.throwIfAborted()
+      const deep = this.#options.deep === true ? await this.#goDeep(gathered, signal) : undefined
+      const durationMs = this.#elapsedMs()
+      const report = assembleReport({ ...gathered, deep, startedAt: this.#startedAt, durationMs })
+      this.#teller.done()
+      return report
+    } catch (error) {
+      failure.abort(error)
+      signal?.throwIfAborted()
+      throw error
+    }
+  }
+
+  async #gather(signal: AbortSignal): Promise<Omit<Gathered, 'deep' | 'startedAt' | 'durationMs'>> {
+    const stunTargets = this.#resolve(signal)
+    const local = this.#local(stunTargets)
+    const [ipv4, ipv6, hops, portMapping, egress, resolved] = await Promise.all([
+      this.#udp('ipv4', stunTargets, signal),
+      this.#udp('ipv6', stunTargets, signal),
+      this.#hops(stunTargets, signal),
+      this.#portMapping(local, signal),
+      this.#egress(stunTargets, signal),
+      stunTargets,
+    ])
+    const relayUrls = this.#targets.relays.map(({ text }) => text)
+    return {
+      udp: { ipv4, ipv6 },
+      hops,
+      portMapping,
+      egress,
+      relayUrls,
+      stunTargets: resolved,
+      local: await local,
+    }
+  }
+
+  #elapsedMs(): number {
+    return this.#runtime.clock.nowMs() - this.#startMs
+  }
+
+  async #resolve(signal: AbortSignal): Promise<readonly StunTarget[]> {
+    try {
+      return await resolveStunTargets(this.#runtime, this.#targets, signal)
+    } catch (error) {
+      if (!isTimeout(error)) throw error
+      return []
+    }
+  }
+
+  /** What can be known without sending a packet. */
+  async #local(stunTargets: Promise<readonly StunTarget[]>): Promise<LocalFacts> {
+    const { network } = this.#runtime
+    const interfaces = network.interfaces()
+    const gateways = await network.defaultGateways()
+    const targets = await stunTargets.catch(() => [])
+    const source = (family: AddressFamily) =>
+      network.sourceIpTowards(addressesOfFamily(targets, family)[0] ?? ANYWHERE[family])
+    const [ipv4, ipv6] = await Promise.all([source('ipv4'), source('ipv6')])
+    const reports = describeInterfaces(interfaces, { ipv4, ipv6 })
+    this.#teller.local(reports, gateways)
+    return { interfaces: reports, gateways, sourceIps: { ipv4, ipv6 } }
+  }
+
+  async #udp(
+    family: AddressFamily,
+    stunTargets: Promise<readonly StunTarget[]>,
+    signal: AbortSignal,
+  ): Promise<UdpDiagnosis | undefined> {
+    const servers = addressesOfFamily(await stunTargets, family)
+    if (servers.length === 0) return undefined
+    const onNews = (report: UdpDiagnosis['discovery']) => this.#teller.udp(report)
+    const diagnosis = await diagnoseUdp(this.#runtime, {
+      family,
+      servers,
+      budgetMs: UDP_BUDGET_MS,
+      signal,
+      onNews,
+    })
+    this.#teller.udp(diagnosis.discovery)
+    return diagnosis
+  }
+
+  async #hops(stunTargets: Promise<readonly StunTarget[]>, signal: AbortSignal): Promise<readonly Hop[]> {
+    const targets = await stunTargets
+    const [to] = [...addressesOfFamily(targets, 'ipv4'), ...addressesOfFamily(targets, 'ipv6')]
+    if (to === undefined) return []
+    try {
+      const limits = { maxHops: TRACE_MAX_HOPS, timeoutMs: TRACE_TIMEOUT_MS, signal }
+      return (await this.#runtime.network.traceHops(to, limits)) ?? []
+    } catch (error) {
+      if (!isTimeout(error)) throw error
+      return []
+    }
+  }
+
+  async #portMapping(local: Promise<LocalFacts>, signal: AbortSignal): Promise<PortMappingPresence> {
+    const { gateways } = await local
+    const presence = await probePortMapping(this.#runtime, gateways, signal)
+    this.#teller.portMapping(presence)
+    return presence
+  }
+
+  async #egress(stunTargets: Promise<readonly StunTarget[]>, signal: AbortSignal): Promise<EgressFindings> {
+    const { relays, stun, areDefault } = this.#targets
+    const named = (await stunTargets).filter(({ isRelay }) => !isRelay)
+    const stunServers = [...addressesOfFamily(named, 'ipv4'), ...addressesOfFamily(named, 'ipv6')]
+    return surveyEgress(this.#runtime, {
+      relays,
+      stunServers,
+      names: [...relays, ...stun].map(({ host }) => host),
+      portalChecks: areDefault ? DEFAULT_PORTAL_CHECKS : [],
+      env: this.#options.env ?? {},
+      signal,
+      budgetMs: Math.max(0, DIAGNOSE_BUDGET_MS - REPORT_MARGIN_MS - this.#elapsedMs()),
+      onFact: this.#teller.egress,
+    })
+  }
+
+  async #goDeep({ udp }: Pick<Gathered, 'udp'>, signal: AbortSignal | undefined): Promise<DeepFacts> {
+    const diagnosis = [udp.ipv4, udp.ipv6].find(
+      (one) => one?.discovery.contacts.some((contact) => contact.answered) === true,
+    )
+    if (diagnosis === undefined) {
+      const none = 'UDP does not work, so nothing could be asked'
+      return { hairpin: unknown(none), bindingLifetimeMs: unknown(none) }
+    }
+    this.#teller.deep()
+    const { idleTimesMs } = this.#options
+    const idle = idleTimesMs === undefined ? {} : { idleTimesMs }
+    const facts = await diagnoseDeep(this.#runtime, diagnosis, {
+      signal: signal ?? new AbortController().signal,
+      ...idle,
+    })
+    signal?.throwIfAborted()
+    return facts
+  }
+}
+
+/** The diagnosis' own deadline is no failure: what is not known by then stays unknown. */
+function isTimeout(error: unknown): boolean {
+  return ReachError.is(error, 'ERR_REACH_TIMEOUT')
+}
