@@ -19,8 +19,10 @@ export const ERROR_CODES = [
   'ERR_REACH_USAGE',
 ] as const
 
+/** One of {@link ERROR_CODES}. */
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
+/** What a {@link ReachError} carries besides its code and message. */
 export interface ReachErrorOptions {
   /** What made it fail, kept for whoever debugs. */
   readonly cause?: unknown

@@ -14,14 +14,17 @@ export interface Fact<T> {
   readonly ms?: number
 }
 
+/** A fact that packets proved. */
 export function measured<T>(value: T, ...evidence: readonly string[]): Fact<T> {
   return { value, confidence: 'measured', evidence }
 }
 
+/** A fact that the evidence usually means. */
 export function inferred<T>(value: T, ...evidence: readonly string[]): Fact<T> {
   return { value, confidence: 'inferred', evidence }
 }
 
+/** A fact that evidence is too short for. */
 export function unknown<T>(...evidence: readonly string[]): Fact<T> {
   return { value: 'unknown', confidence: 'unknown', evidence }
 }

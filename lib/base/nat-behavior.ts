@@ -8,6 +8,7 @@ export type EndpointDependence =
 /** How a NAT chooses the public port (RFC 4787 §4.2.1; RFC 7422 for blocks). */
 export type PortAllocation = 'preserving' | 'sequential' | 'random' | 'block'
 
+/** Numbers to a {@link PortAllocation}, where they are known. */
 export interface PortAllocationDetail {
   /** Distance from one allocation to the next, signed; for `sequential`. */
   readonly step?: number

@@ -12,6 +12,7 @@ export interface Runtime {
   readonly resolver: Resolver
 }
 
+/** Time, and being woken by it. */
 export interface Clock {
   /** Monotonic milliseconds, with fractions; never goes back. For deadlines and durations. */
   nowMs(): number
@@ -21,21 +22,25 @@ export interface Clock {
   setTimer(delayMs: number, callback: () => void): Timer
 }
 
+/** A callback that is due later. */
 export interface Timer {
   cancel(): void
 }
 
+/** Chance. */
 export interface Random {
   /** Bytes that nobody can guess. */
   bytes(length: number): Uint8Array
 }
 
+/** One datagram that came in. */
 export interface UdpPacket {
   /** Owned by the receiver: nobody writes to it later. */
   readonly bytes: Uint8Array
   readonly from: TransportAddress
 }
 
+/** A bound UDP socket. Whoever opened it closes it. */
 export interface UdpSocket {
   /** Where it is bound: the IP may be unspecified, the port never is. */
   readonly local: TransportAddress
@@ -49,6 +54,7 @@ export interface UdpSocket {
   close(): void
 }
 
+/** One datagram that the operating system refused to send. */
 export interface SendError {
   readonly to: TransportAddress
   /** The operating system's code: EMSGSIZE, ENETUNREACH, EHOSTUNREACH, EPERM, … */
@@ -57,6 +63,7 @@ export interface SendError {
   readonly length: number
 }
 
+/** Where to bind a UDP socket. */
 export interface OpenUdpOptions {
   readonly family: AddressFamily
   /** Default: all addresses of the host. */
@@ -65,6 +72,7 @@ export interface OpenUdpOptions {
   readonly port?: number
 }
 
+/** How to dial a TCP connection. */
 export interface ConnectTcpOptions {
   readonly signal?: AbortSignal
   readonly localPort?: number
@@ -76,11 +84,13 @@ export interface TcpSocket extends Duplex {
   readonly remote: TransportAddress
 }
 
+/** A network interface that is up, and its addresses. */
 export interface NetworkInterface {
   readonly name: string
   readonly addresses: readonly InterfaceAddress[]
 }
 
+/** An address of an interface, with its network. */
 export interface InterfaceAddress {
   readonly family: AddressFamily
   readonly ip: string
@@ -88,6 +98,7 @@ export interface InterfaceAddress {
   readonly prefixLength: number
 }
 
+/** A router that packets to the internet go to. */
 export interface Gateway {
   readonly family: AddressFamily
   /** May be link-local, then with its zone. */
@@ -106,6 +117,7 @@ export interface Hop {
   readonly reached: boolean
 }
 
+/** Sockets, and what the operating system knows of the network. */
 export interface Network {
   /** @throws {ReachError} ERR_REACH_SOCKET, ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION */
   openUdp(options: OpenUdpOptions): Promise<UdpSocket>
@@ -123,12 +135,14 @@ export interface Network {
   traceHops(to: TransportAddress, options: TraceOptions): Promise<readonly Hop[] | undefined>
 }
 
+/** Limits of a trace. What is not heard by then is undefined. */
 export interface TraceOptions {
   readonly maxHops: number
   readonly timeoutMs: number
   readonly signal?: AbortSignal
 }
 
+/** What became of a question for the addresses of a name. Expected outcomes are values, not errors. */
 export type ResolveOutcome =
   | { readonly kind: 'found'; readonly ips: readonly string[] }
   /** The name does not exist, or has no address of that family. */
@@ -136,6 +150,7 @@ export type ResolveOutcome =
   /** Nobody answered, or the answer was a failure: says nothing about the name. */
   | { readonly kind: 'failed'; readonly code: string }
 
+/** Names to addresses. */
 export interface Resolver {
   /** As the system resolves (hosts file, cache, …): addresses of both families. IP literals resolve to themselves. */
   lookup(host: string, signal?: AbortSignal): Promise<ResolveOutcome>

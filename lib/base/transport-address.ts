@@ -1,6 +1,8 @@
 import { ReachError } from './errors.ts'
 
+/** The version of the Internet Protocol. */
 export type AddressFamily = 'ipv4' | 'ipv6'
+/** The transport protocol that a port belongs to. */
 export type Transport = 'udp' | 'tcp'
 
 /**
@@ -14,6 +16,7 @@ export interface TransportAddress {
   readonly transport: Transport
 }
 
+/** Ports have 16 bits (RFC 768, RFC 9293 §3.1). */
 export const MAX_PORT = 65_535
 
 /**
