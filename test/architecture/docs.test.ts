@@ -1,11 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test from 'ava'
+import { USAGE } from '../../cli/usage.ts'
 import { ERROR_CODES } from '../../lib/base/errors.ts'
 import {
   headedCodes,
   localLinks,
   reachCommandsCalled,
+  reachFlagsCalled,
   scriptsCalled,
   shellCommands,
   thinParagraphs,
@@ -13,7 +15,7 @@ import {
 import { readRepositoryFile, REPOSITORY } from './source-tree.ts'
 
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...docsPages()]
-const USAGE_FOLDER = 'cli/usage'
+const USAGE_TEXT = Object.values(USAGE).join('\n')
 
 test('docs/errors.md explains every error code, and no other', (t) => {
   t.deepEqual(headedCodes(page('docs/errors.md')).toSorted(), [...ERROR_CODES].toSorted())
@@ -30,17 +32,24 @@ test('the package scripts that README and CONTRIBUTING name exist', (t) => {
   )
 })
 
-test('the commands that README shows are in the usage text of the CLI', (t) => {
-  const usage = usageText()
-  if (usage === undefined) {
-    t.log(`skipped: ${USAGE_FOLDER} does not exist yet`)
-    t.pass()
-    return
-  }
-  const called = reachCommandsCalled(shellCommands(page('README.md')))
+test('the commands and flags that README shows are in the usage text of the CLI', (t) => {
+  const shown = shellCommands(page('README.md'))
+  const called = reachCommandsCalled(shown)
   t.true(called.length > 0)
   t.deepEqual(
-    called.filter((command) => !usage.includes(`p2p-reach ${command}`)),
+    called.filter((command) => !USAGE_TEXT.includes(`p2p-reach ${command}`)),
+    [],
+  )
+  t.deepEqual(
+    reachFlagsCalled(shown).filter((flag) => !new RegExp(`${flag}\\b`).test(USAGE_TEXT)),
+    [],
+  )
+})
+
+test('every package that the library needs has its reason in docs/dependencies.md', (t) => {
+  const reasons = page('docs/dependencies.md')
+  t.deepEqual(
+    dependencies().filter((name) => !reasons.includes(`\`${name}\``)),
     [],
   )
 })
@@ -91,6 +100,7 @@ test('commands are read from shell blocks only, without prompts and comments', (
   ])
   t.deepEqual(scriptsCalled(commands), ['demo'])
   t.deepEqual(reachCommandsCalled(commands), ['relay up', 'demo'])
+  t.deepEqual(reachFlagsCalled(commands), ['--listen'])
 })
 
 test('links to other sites and to anchors are not taken for files', (t) => {
@@ -109,16 +119,19 @@ function docsPages(): readonly string[] {
 }
 
 function packageScripts(): readonly string[] {
-  const parsed: unknown = JSON.parse(page('package.json'))
-  const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
-  return isObject(parsed) && 'scripts' in parsed && isObject(parsed.scripts)
-    ? Object.keys(parsed.scripts)
-    : []
+  return keysOf('scripts')
 }
 
-function usageText(): string | undefined {
-  if (!existsSync(join(REPOSITORY, USAGE_FOLDER))) return undefined
-  return readdirSync(join(REPOSITORY, USAGE_FOLDER))
-    .map((name) => page(`${USAGE_FOLDER}/${name}`))
-    .join('\n')
+function dependencies(): readonly string[] {
+  return ['dependencies', 'optionalDependencies', 'devDependencies'].flatMap(keysOf)
+}
+
+function keysOf(section: string): readonly string[] {
+  const parsed: unknown = JSON.parse(page('package.json'))
+  const value = isRecord(parsed) ? parsed[section] : undefined
+  return isRecord(value) ? Object.keys(value) : []
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }

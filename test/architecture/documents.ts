@@ -45,12 +45,23 @@ export function scriptsCalled(commands: readonly string[]): readonly string[] {
 /** The commands of p2p-reach that command lines call, as their first words: `diagnose`, `relay up`, `demo`. */
 export function reachCommandsCalled(commands: readonly string[]): readonly string[] {
   const names = commands.flatMap((command) => {
-    const match = /^(?:sudo )?(?:npx p2p-reach|p2p-reach|node dist\/cli\/main\.js)((?: [a-z][\w-]*)*)/.exec(
-      command,
-    )
-    return match?.[1] === undefined || match[1] === '' ? [] : [match[1].trim()]
+    const words = /^(?: [a-z][\w-]*)+/.exec(reachArguments(command) ?? '')?.[0]
+    return words === undefined ? [] : [words.trim()]
   })
   return [...new Set(names)]
+}
+
+/** The flags that command lines give to p2p-reach. */
+export function reachFlagsCalled(commands: readonly string[]): readonly string[] {
+  const flags = commands.flatMap(
+    (command) => (reachArguments(command) ?? '').match(/(?<= )--[a-z][a-z-]*/g) ?? [],
+  )
+  return [...new Set(flags)]
+}
+
+/** What stands behind the program's name; undefined for other programs. */
+function reachArguments(command: string): string | undefined {
+  return /^(?:sudo )?(?:npx p2p-reach|p2p-reach|node dist\/cli\/main\.js)(?= |$)(.*)$/.exec(command)?.[1]
 }
 
 /** The files that a page links to, without anchors; links to other sites are left out. */
