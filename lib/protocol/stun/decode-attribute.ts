@@ -60,7 +60,7 @@ function decodeKnown(type: KnownAttributeType, reader: ByteReader, context: Attr
       return { type, value: decodeStrictText(type, reader.rest(), MAX_TEXT_LENGTH) }
     case 'software':
     case 'alternate-domain':
-      return { type, value: anyText.decode(reader.rest()) }
+      return { type, value: decodeAnyText(reader.rest()) }
     case 'userhash':
       return { type, value: Uint8Array.from(reader.bytes(SHA256_LENGTH, type)) }
     case 'message-integrity':
@@ -143,13 +143,20 @@ function decodeStrictText(type: KnownAttributeType, bytes: Uint8Array, maxLength
   }
 }
 
+/** Text for people. Servers of RFC 3489 and coturn count their zero padding into the length: those zeros go. */
+function decodeAnyText(bytes: Uint8Array): string {
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  return anyText.decode(bytes.subarray(0, end))
+}
+
 function decodeErrorCode(reader: ByteReader): StunAttribute {
   reader.skip(2, 'error-code reserved')
   const hundreds = reader.u8('error-code class') & 0x7
   const rest = reader.u8('error-code number')
   if (hundreds < 3 || hundreds > 6 || rest > 99)
     throw malformed('error-code', `class ${hundreds}, number ${rest}`)
-  return { type: 'error-code', code: hundreds * 100 + rest, reason: anyText.decode(reader.rest()) }
+  return { type: 'error-code', code: hundreds * 100 + rest, reason: decodeAnyText(reader.rest()) }
 }
 
 /** RFC 5780 §7.5: a port "followed by 2 bytes of padding", which some count into the length and some do not. */

@@ -23,7 +23,7 @@ export const stunServerDefaults = Object.freeze({
   ration: Object.freeze({ ratePerS: 20, burst: 60, maxSources: 65_536 }),
 })
 
-/** What a server did, for metrics. Each datagram counts in `requests` or not at all, and in one of the others. */
+/** What a server did, for metrics. */
 export interface StunServerCounters {
   /** Binding requests that could be read and were within the rate limit. */
   readonly requests: number
@@ -31,7 +31,7 @@ export interface StunServerCounters {
   readonly replies: number
   /** Error replies. */
   readonly errors: number
-  /** Not a Binding request, or malformed: no answer. */
+  /** Not a Binding request, malformed, or not to be refused without harm (RFC 3489 and CHANGE-REQUEST): no answer. */
   readonly ignored: number
   /** Over the source's rate: no answer. */
   readonly rateLimited: number

@@ -258,6 +258,11 @@ export class StunServer {
     nowMs: number,
   ): Uint8Array | undefined {
     const { isLegacy, hasFingerprint } = this.#scan
+    if (isLegacy && refusal === CANNOT_CHANGE) {
+      // Clients of RFC 3489 take any answer, errors too, for one from the changed address, and so for an open filter.
+      this.#counters[transport].ignored++
+      return undefined
+    }
     const unknown = isLegacy ? evenly(refusal.unknown) : refusal.unknown
     const bare = HEADER_LENGTH + 8 + unknownAttributesLength(unknown)
     if (!this.#isPaid(request, source, bare, transport, nowMs)) return undefined

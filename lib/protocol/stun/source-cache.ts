@@ -9,7 +9,7 @@ export interface Source {
 }
 
 /** Ours: enough for the clients that ask again and again. */
-const MAX_CACHED_SOURCES = 8192
+export const MAX_CACHED_SOURCES = 8192
 
 /**
  * IP text to bytes, remembering the recent ones: parsing costs more than answering. Two generations, the older one is
@@ -18,6 +18,11 @@ const MAX_CACHED_SOURCES = 8192
 export class SourceCache {
   #current = new Map<string, Source>()
   #previous = new Map<string, Source>()
+
+  /** Sources remembered now. */
+  get size(): number {
+    return this.#current.size + this.#previous.size
+  }
 
   /** @throws {ReachError} ERR_REACH_ADDRESS when this is no IP */
   get(ip: string): Source {
