@@ -1,8 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import type { NetworkInterfaceInfo } from 'node:os'
 import type { InterfaceAddress, NetworkInterface } from '../base/runtime.ts'
-import { ipScope } from '../base/ip-range.ts'
-import { canonicalIp } from '../base/transport-address.ts'
+import { zonedIp } from './zone.ts'
 
 export interface ListInterfacesOptions {
   /** @default false */
@@ -39,25 +38,21 @@ export function toInterfaces(
       name,
       addresses: infos
         .filter((info) => options.includeLoopback === true || !info.internal)
-        .map((info) => interfaceAddress(name, info, table.platform)),
+        .flatMap((info) => interfaceAddress(name, info, table.platform)),
     }))
     .filter((candidate) => candidate.addresses.length > 0)
 }
 
+/** The address in a list, or an empty one for an address that can't be written. */
 function interfaceAddress(
   name: string,
   info: NetworkInterfaceInfo,
   platform: NodeJS.Platform,
-): InterfaceAddress {
-  const isIpv6 = info.family === 'IPv6'
-  // RFC 4007 §11: the zone's spelling is the system's affair: interface names, but numbers on Windows.
-  const zone = platform === 'win32' ? String(info.scopeid ?? 0) : name
-  const needsZone = isIpv6 && !info.address.includes('%') && ipScope(info.address) === 'link-local'
-  return {
-    family: isIpv6 ? 'ipv6' : 'ipv4',
-    ip: canonicalIp(needsZone ? `${info.address}%${zone}` : info.address),
-    prefixLength: prefixLength(info),
-  }
+): readonly InterfaceAddress[] {
+  // The zone's spelling is the system's affair: interface names, but numbers on Windows.
+  const ip = zonedIp(info.address, platform === 'win32' ? String(info.scopeid ?? 0) : name)
+  if (ip === undefined) return []
+  return [{ family: info.family === 'IPv6' ? 'ipv6' : 'ipv4', ip, prefixLength: prefixLength(info) }]
 }
 
 /** Node gives no CIDR for a netmask with holes: then the address stands for itself alone. */

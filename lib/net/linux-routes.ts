@@ -1,6 +1,6 @@
 import type { Gateway } from '../base/runtime.ts'
-import { ipScope } from '../base/ip-range.ts'
-import { bytesToIp, canonicalIp } from '../base/transport-address.ts'
+import { bytesToIp } from '../base/transport-address.ts'
+import { zonedIp } from './zone.ts'
 
 /** linux/route.h: the route is usable; goes by a gateway; answers "unreachable". */
 const RTF_UP = 0x0001
@@ -50,11 +50,10 @@ export function parseProcNetIpv6Route(text: string): readonly Gateway[] {
     const bytes = hexBytes(nextHop, 16)
     const metricNumber = hexNumber(metric)
     if (bytes === undefined || metricNumber === undefined) return []
-    const ip = bytesToIp(bytes)
+    const ip = zonedIp(bytesToIp(bytes), interfaceName)
     // An IPv4-mapped next hop belongs to no IPv6 route that we could use.
-    if (!ip.includes(':')) return []
-    const zoned = ipScope(ip) === 'link-local' ? canonicalIp(`${ip}%${interfaceName}`) : ip
-    return [{ family: 'ipv6', ip: zoned, interfaceName, metric: metricNumber }]
+    if (ip?.includes(':') !== true) return []
+    return [{ family: 'ipv6', ip, interfaceName, metric: metricNumber }]
   })
 }
 

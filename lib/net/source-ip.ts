@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import type { TransportAddress } from '../base/transport-address.ts'
-import { canonicalIp } from '../base/transport-address.ts'
+import { canonicalIp, isIp } from '../base/transport-address.ts'
 
 /** RFC 863 "discard": for a destination without a port; nothing is ever sent to it. */
 const ANY_PORT = 9
@@ -24,7 +24,10 @@ export function sourceIpTowards(to: TransportAddress): Promise<string | undefine
     }
     // ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, …: whatever its name, this host can't send there.
     socket.once('error', () => settle(undefined))
-    socket.once('connect', () => settle(canonicalIp(socket.address().address)))
+    socket.once('connect', () => {
+      const { address } = socket.address()
+      settle(isIp(address) ? canonicalIp(address) : undefined)
+    })
     socket.connect(to.port === 0 ? ANY_PORT : to.port, to.ip)
   })
 }

@@ -79,8 +79,13 @@ function connected(socket: Socket, signal: AbortSignal | undefined): Promise<voi
 
 /** Puts the two ends beside a connected socket. Read now: a closed socket no longer knows its own. */
 function withEnds(socket: Socket, remote: TransportAddress): NodeTcpSocket {
-  const local = transportAddress(socket.localAddress ?? '', socket.localPort ?? 0, 'tcp')
-  return Object.assign(socket, { local, remote })
+  const { localAddress, localPort } = socket
+  if (localAddress === undefined || localPort === undefined) {
+    // macOS forgets the local end of a connection that was reset in the same moment.
+    socket.destroy()
+    throw connectError({ code: 'ECONNRESET' }, remote)
+  }
+  return Object.assign(socket, { local: transportAddress(localAddress, localPort, 'tcp'), remote })
 }
 
 function errorOf(error: unknown, to: TransportAddress, localPort: number | undefined): ReachError {

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket } from 'node:dgram'
 import type { OpenUdpOptions, SendError, UdpPacket, UdpSocket } from '../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
-import { transportAddress } from '../base/transport-address.ts'
+import { isIp, transportAddress } from '../base/transport-address.ts'
 import {
   publishDatagramRefused,
   publishUdpSocketClosed,
@@ -132,6 +132,8 @@ export class NodeUdpSocket implements UdpSocket, Disposable {
   }
 
   #receive(buffer: Buffer, from: RemoteInfo): void {
+    // An interface whose name can't be written as a zone: nobody could answer there.
+    if (from.address.includes('%') && !isIp(from.address)) return
     // A plain view: libuv gives each datagram its own memory, so it is the receiver's.
     const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     this.onPacket?.({ bytes, from: transportAddress(from.address, from.port) })

@@ -1,6 +1,6 @@
 import type { Gateway } from '../base/runtime.ts'
-import { ipScope } from '../base/ip-range.ts'
-import { canonicalIp, isIp } from '../base/transport-address.ts'
+import { isIp } from '../base/transport-address.ts'
+import { zonedIp } from './zone.ts'
 
 /** What an interface of `route print` can be recognised by: IPv4 rows name one of its IPs, IPv6 rows its index. */
 export interface WindowsInterface {
@@ -45,10 +45,9 @@ function ipv6Gateway(
   // Interface 0 marks a persistent route, which may not be in use.
   if (network !== '::/0' || row.length > 4 || !isMetric(index) || index === '0' || !isMetric(metric))
     return undefined
-  if (!isIp(ip) || !ip.includes(':')) return undefined
+  const zoned = zonedIp(ip, index)
+  if (zoned?.includes(':') !== true) return undefined
   const owner = interfaces.find((candidate) => candidate.index === Number(index))
-  const needsZone = ipScope(ip) === 'link-local' && !ip.includes('%')
-  const zoned = canonicalIp(needsZone ? `${ip}%${index}` : ip)
   return { family: 'ipv6', ip: zoned, interfaceName: owner?.name ?? index, metric: Number(metric) }
 }
 

@@ -41,6 +41,13 @@ behindRouters('lists the interface with prefix lengths and zones, and not loopba
   t.regex(JSON.stringify(fact('interfaces')), /"fe80::[0-9a-f:]+%client0"/)
 })
 
+behindRouters('link-local addresses keep their zone everywhere', (t) => {
+  const seen = fact('linkLocal')
+  const own: unknown = typeof seen === 'object' && seen !== null ? Reflect.get(seen, 'own') : undefined
+  t.regex(String(own), /^fe80::[0-9a-f:]+%client0$/)
+  t.deepEqual(seen, { own, local: own, from: own, source: own })
+})
+
 behindRouters('knows the source IP towards the server, and that there is none without a route', (t) => {
   t.deepEqual(fact('sourceIps'), ['192.168.1.2', '2001:db8:1::2'])
   t.deepEqual(fact('sourceIpsWithoutRoutes'), [null, null])

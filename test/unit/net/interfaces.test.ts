@@ -63,3 +63,11 @@ test('an address without a proper netmask stands for itself', (t) => {
     [32, 128],
   )
 })
+
+test('a link-local address on an interface whose name is no zone is left out', (t) => {
+  const odd = { 'e%d': [v6('fe80::1', 'fe80::1/64', 3), v6('2001:db8::1', '2001:db8::1/64')] }
+  t.deepEqual(
+    toInterfaces({ interfaces: odd, platform: 'linux' })[0]?.addresses.map((each) => each.ip),
+    ['2001:db8::1'],
+  )
+})

@@ -57,6 +57,13 @@ test('an unreachable default is no gateway even when it names one', (t) => {
   t.deepEqual(parseProcNetIpv6Route(IPV6.replaceAll(/0003(\s+\w+)$/gm, '0203$1')), [])
 })
 
+test('regression: an interface named with a percent sign made the parser throw', (t) => {
+  t.deepEqual(
+    parseProcNetIpv6Route(IPV6.replaceAll('eth0', 'e%d')).map((gateway) => gateway.ip),
+    ['fe80::abcd%wlan0', '2001:db8:1::1'],
+  )
+})
+
 test('empty files have no gateways', (t) => {
   t.deepEqual(parseProcNetRoute('', 'LE'), [])
   t.deepEqual(parseProcNetIpv6Route(''), [])

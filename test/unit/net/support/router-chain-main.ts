@@ -27,6 +27,7 @@ try {
     tracesAborted: await abortedTrace(),
     arrived: await arrivals(chain, 'ipv4', '203.0.113.9'),
     arrived6: await arrivals(chain, 'ipv6', '2001:db8:3::9'),
+    linkLocal: await linkLocalSender(),
     congestion: await congestion(),
     ...(await withoutRoutes()),
   }
@@ -86,6 +87,23 @@ async function arrivals(server: RouterChain, family: 'ipv4' | 'ipv6', serverIp: 
     receiver.kill('SIGKILL')
   }
   return printed.trim().split('\n')
+}
+
+/** Whether a datagram from our own link-local address comes with its zone, so that it can be answered. */
+async function linkLocalSender() {
+  const addresses = network.interfaces().flatMap((each) => each.addresses)
+  const own = addresses.find((address) => address.ip.startsWith('fe80'))?.ip ?? 'none'
+  const socket = await network.openUdp({ family: 'ipv6', ip: own })
+  const from = new Promise<string>((resolve) => (socket.onPacket = (packet) => resolve(packet.from.ip)))
+  socket.send(new Uint8Array(1), socket.local)
+  const seen = {
+    own,
+    local: socket.local.ip,
+    from: await from,
+    source: await network.sourceIpTowards(socket.local),
+  }
+  socket.close()
+  return seen
 }
 
 /**
