@@ -11,7 +11,7 @@ import { enlargeReceiveBuffer, newSocket } from './udp-socket.ts'
  */
 export interface UdpServerSocket {
   readonly local: TransportAddress
-  /** Dropped without a word when the system's send buffer is full, or the socket closed. */
+  /** Dropped without a word when the system's send buffer is full, the port is 0, or the socket closed. */
   send(bytes: Uint8Array, port: number, ip: string): void
   close(): void
 }
@@ -46,7 +46,9 @@ export async function openUdpServer(
   return {
     local,
     send(bytes, port, ip) {
-      if (!isClosed && socket.getSendQueueSize() <= MAX_QUEUED_BYTES) socket.send(bytes, port, ip, ignore)
+      // Anybody can send from port 0, or ask for an answer there; Node throws at the attempt to give it.
+      if (isClosed || port === 0 || socket.getSendQueueSize() > MAX_QUEUED_BYTES) return
+      socket.send(bytes, port, ip, ignore)
     },
     close() {
       if (!isClosed) socket.close()
