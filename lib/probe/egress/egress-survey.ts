@@ -128,12 +128,7 @@ function proxyFact(relays: readonly RelayEgress[], env: ProxyEnvironment): Proxy
   const facts = relays.map((relay) => relay.proxy)
   const tried = facts.find((fact) => fact.address !== undefined) ?? facts[0]
   if (tried !== undefined) return tried
-  const choice = proxyFor(env, {
-    host: 'relay.invalid',
-    port: 443,
-    secure: true,
-    text: 'https://relay.invalid',
-  })
+  const choice = proxyFor(env, { host: 'relay.invalid', port: 443, secure: true })
   if (choice.kind === 'direct') return measured('none', 'no proxy variable is set')
   if (choice.kind === 'proxy') {
     const { address, source } = choice.proxy
