@@ -86,7 +86,8 @@ async function attempt(
   const { code, stdout, stderr } = await trial(entry, signal)
   if (code === 0) return undefined
   const step = stdout.trim().split('\n').at(-1)
-  const message = stderr.trim().split('\n')[0] ?? ''
+  const said = stderr.trim().split('\n')[0]
+  const message = said === undefined || said === '' ? `it ended with status ${code ?? 'unknown'}` : said
   if (step === undefined || step === '') return `not permitted to make a network namespace: ${message}`
   return `cannot ${step}: ${message}`
 }

@@ -64,7 +64,7 @@ function natTable(nat: NatRules, { wanIpv4, udpLifetimeS }: GatewayRuleset): str
     'table ip lab_nat {',
     `map bindings { type ipv4_addr . inet_service : ipv4_addr . inet_service; ${dynamic} }`,
     `set contacted { type ipv4_addr . inet_service . ipv4_addr; ${dynamic} }`,
-    // Masquerading, unlike snat, also forgets its flows when the address or the link goes away, as a rebooted NAT does.
+    // As home routers do it: besides translating, it forgets its flows when the outside address or link goes away.
     ...translation('outward', nat, first === last ? 'masquerade' : `snat to ${first}-${last}`),
     ...(hairpins ? translation('hairpin', nat, `snat to ${first}`) : []),
     'chain prerouting { type nat hook prerouting priority dstnat;',
@@ -72,18 +72,21 @@ function natTable(nat: NatRules, { wanIpv4, udpLifetimeS }: GatewayRuleset): str
     '}',
     'chain postrouting { type nat hook postrouting priority srcnat;',
     `oifname ${WAN} goto outward`,
-    ...(hairpins ? [`oifname ${LAN} ct status dnat goto hairpin`] : []),
+    ...(hairpins ? [`oifname ${LAN} ct mark ${HAIRPIN_MARK} ct status dnat goto hairpin`] : []),
     '}',
     ...(hairpins || nat.filtering !== 'address-and-port-dependent' ? LEARNING : []),
     '}',
   ]
 }
 
+/** On flows that turn round at the gateway: those from outside leave on the LAN as well, and keep their source. */
+const HAIRPIN_MARK = '0x1'
+
 /** Which new flows to an outside address are let in, by the translations learnt so far. */
 function admission(nat: NatRules, hairpins: boolean, wanIpv4: readonly string[]): string[] {
   const toOutside = `ip daddr { ${wanIpv4.join(', ')} } meta l4proto udp`
   const enter = 'dnat ip to ip daddr . udp dport map @bindings'
-  const fromInside = hairpins ? [`iifname != ${WAN} ${toOutside} ${enter}`] : []
+  const fromInside = hairpins ? [`iifname != ${WAN} ${toOutside} ct mark set ${HAIRPIN_MARK} ${enter}`] : []
   switch (nat.filtering) {
     case 'endpoint-independent':
       return [...fromInside, `iifname ${WAN} ${toOutside} ${enter}`]
@@ -211,6 +214,26 @@ function outbound(egress: Egress): string[] {
     case 'none':
       return []
   }
+}
+
+/**
+ * Puts all flows from now on into another zone of the connection table, where nothing is known of the old ones; those
+ * time out unseen (CONFIG_NF_CONNTRACK_ZONES). All at once, unlike deleting them, which also needs a further program.
+ */
+export function freshZone(zone: number, translates: boolean): string {
+  const chain = (hook: string) =>
+    `chain ${hook} { type filter hook ${hook} priority raw; ct zone set ${zone}; }`
+  return [
+    // Adding what may be there already makes the deletion safe.
+    'table inet lab_zone { }',
+    'delete table inet lab_zone',
+    'table inet lab_zone {',
+    chain('prerouting'),
+    chain('output'),
+    '}',
+    ...(translates ? ['flush map ip lab_nat bindings', 'flush set ip lab_nat contacted'] : []),
+    '',
+  ].join('\n')
 }
 
 /**

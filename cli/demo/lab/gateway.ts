@@ -1,6 +1,8 @@
+import { canonicalIp } from '../../../lib/base/transport-address.ts'
 import { isIpv6, parsePrefix } from './address-plan.ts'
 import {
   blackholeTowards,
+  freshZone,
   gatewayRuleset,
   WAN_INTERFACE,
   type Egress,
@@ -49,6 +51,8 @@ export class Gateway extends Router {
   /** The cable of its outside. */
   readonly uplink: Link
   readonly #translates: boolean
+  /** Conntrack zone that its flows are in. */
+  #zone = 0
 
   private constructor(namespace: Namespace, access: Access, uplink: Link, translates: boolean) {
     super(namespace, access)
@@ -58,7 +62,8 @@ export class Gateway extends Router {
 
   /** Sets up a fresh namespace as a gateway; labs call it. @throws {ReachError} ERR_REACH_LAB */
   static async make(namespace: Namespace, options: GatewayOptions): Promise<Gateway> {
-    const { nat, wan, udpLifetimeS, publicPrefixes = [], mtu } = options
+    const { nat, udpLifetimeS, publicPrefixes = [], mtu } = options
+    const wan = options.wan.map(canonicalIp)
     const wanIpv4 = wan.filter((ip) => !isIpv6(ip))
     const pmtuBlackhole = options.pmtuBlackhole ?? false
     const access: Access = { kind: options.access ?? 'bridged', prefixes: options.lan.map(parsePrefix) }
@@ -85,13 +90,10 @@ export class Gateway extends Router {
     return new Gateway(namespace, access, uplink, nat !== 'none')
   }
 
-  /**
-   * Forgets all translations, as a NAT does that was switched off and on. It comes back with the same addresses.
-   * A pool of outside addresses is not forgotten: Linux does that for masquerading only.
-   */
-  async reboot(): Promise<void> {
-    if (this.#translates) await this.nft('flush map ip lab_nat bindings; flush set ip lab_nat contacted')
-    await this.uplink.restart()
+  /** Forgets all flows and translations, as a gateway does that was switched off and on. @throws {ReachError} ERR_REACH_LAB */
+  async forget(): Promise<void> {
+    this.#zone++
+    await this.nft(freshZone(this.#zone, this.#translates))
   }
 }
 

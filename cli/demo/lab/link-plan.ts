@@ -1,4 +1,4 @@
-import { isIpv6, prefixOf, type InterfacePrefix } from './address-plan.ts'
+import { isIpv6, parsePrefix, prefixOf, type InterfacePrefix } from './address-plan.ts'
 import { LAN_INTERFACE } from './gateway-ruleset.ts'
 
 /** How the inside of a router is wired. */
@@ -86,6 +86,7 @@ function routedPlan(
     }
   }
   for (const route of routes) {
+    parsePrefix(route) // what is not a prefix should fail here, and not in the middle of a batch
     if (isIpv6(route)) router.push(`route replace ${route} via ${NODE_LINK_LOCAL} dev ${port}`)
     else if (firstIpv4 !== undefined)
       router.push(`route replace ${route} via ${firstIpv4} dev ${port} onlink`)

@@ -122,7 +122,7 @@ export class Namespace {
   }
 
   /** Runs a command inside to its end. Rejects as `runCommand` does. */
-  run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  async run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     const child = this.start(argv, options)
     child.stdin.end(options.input ?? '')
     return collect(child, argv, options)

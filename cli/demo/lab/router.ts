@@ -1,7 +1,7 @@
 import { isIpv6 } from './address-plan.ts'
 import { LAN_INTERFACE } from './gateway-ruleset.ts'
 import { LabNode } from './lab-node.ts'
-import { linkPlan, type Access, type Attachment, type LinkPlan } from './link-plan.ts'
+import { linkPlan, type Access, type Attachment } from './link-plan.ts'
 import type { Namespace } from './namespace.ts'
 
 /** For the namespaces of all machines of a lab. */
@@ -51,7 +51,7 @@ export class Router extends LabNode {
     const create = `link add ${port} type veth peer name ${interfaceName} netns ${node.namespace.pid}`
     await this.namespace.ip([create, ...plan.router])
     await node.namespace.ip(plan.node)
-    return new Link(this, port, node, interfaceName, plan)
+    return new Link(this, port, plan.router)
   }
 }
 
@@ -77,16 +77,13 @@ export function accessSetup({ kind, prefixes }: Access): string[] {
 export class Link {
   readonly #router: LabNode
   readonly #port: string
-  readonly #node: LabNode
-  readonly #interfaceName: string
-  readonly #plan: LinkPlan
+  readonly #replug: readonly string[]
 
-  constructor(router: LabNode, port: string, node: LabNode, interfaceName: string, plan: LinkPlan) {
+  /** @param replug commands that set up the router's end */
+  constructor(router: LabNode, port: string, replug: readonly string[]) {
     this.#router = router
     this.#port = port
-    this.#node = node
-    this.#interfaceName = interfaceName
-    this.#plan = plan
+    this.#replug = replug
   }
 
   /** Pulls the cable at the router: the node keeps its addresses and routes, and sees that the carrier is gone. */
@@ -96,12 +93,7 @@ export class Link {
 
   /** Plugs it in again, as it was. */
   async plug(): Promise<void> {
-    await this.#router.namespace.ip(this.#plan.router)
-  }
-
-  /** Switches the node's interface off and on: the node's own addresses and routes there go and come back. */
-  async restart(): Promise<void> {
-    await this.#node.namespace.ip([`link set ${this.#interfaceName} down`, ...this.#plan.node])
+    await this.#router.namespace.ip(this.#replug)
   }
 
   /** Removes the cable; the node may then be attached elsewhere. */

@@ -58,6 +58,27 @@ export async function coturnHairpin(host: LabNode, localIp: string, serverIp: st
   return stdout.includes('successful hairpinning')
 }
 
+/**
+ * True when, to coturn's client, a mapping is still there after `idleS` seconds without a packet (RFC 5780 §4.6): the
+ * server answers to the old port a request that came from another.
+ */
+export async function coturnLifetime(
+  host: LabNode,
+  localIp: string,
+  serverIp: string,
+  idleS: number,
+): Promise<boolean> {
+  const { stdout } = await host.exec('turnutils_natdiscovery', [
+    '-t',
+    '-T',
+    String(idleS),
+    '-L',
+    localIp,
+    serverIp,
+  ])
+  return stdout.includes('RFC 5780 response 2')
+}
+
 /** What Debian's `stun` client (RFC 3489, IPv4 only) found, in its own words: `Independent Mapping, …`. */
 export async function stunClientVerdict(host: LabNode, serverIp: string): Promise<string> {
   const { stdout } = await host.exec('stun', [serverIp])

@@ -13,7 +13,7 @@ interface Waiter {
 }
 
 /** Ours: what a program on a busy two-core machine may take to say the next thing. */
-const DEFAULT_WAIT_MS = 15_000
+const DEFAULT_WAIT_MS = 30_000
 
 /**
  * A program that a test talks with: its stdout by lines, its stderr for the error message when an expected line does
@@ -25,9 +25,9 @@ export class RunningProgram {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: string[] = []
   readonly #waiters = new Set<Waiter>()
+  /** Lines that an earlier wait matched. */
+  readonly #taken = new Set<number>()
   #stderr = ''
-  /** Lines before it were matched by an earlier wait. */
-  #next = 0
 
   constructor(child: ChildProcessWithoutNullStreams) {
     this.#child = child
@@ -62,8 +62,8 @@ export class RunningProgram {
   }
 
   /**
-   * The match of the next line of stdout that fits, counting from the one after the last that fitted. Rejects, with
-   * all that the program printed, when none comes in time or the program ends.
+   * The match of the first line of stdout that fits and that no earlier wait took. Rejects, with all that the program
+   * printed, when none comes in time or the program ends.
    */
   waitForLine(pattern: RegExp, { timeoutMs = DEFAULT_WAIT_MS } = {}): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
@@ -95,10 +95,10 @@ export class RunningProgram {
 
   #settle(): void {
     for (const waiter of this.#waiters) {
-      const index = this.#lines.findIndex((line, at) => at >= this.#next && waiter.pattern.test(line))
+      const index = this.#lines.findIndex((line, at) => !this.#taken.has(at) && waiter.pattern.test(line))
       const match = index < 0 ? null : waiter.pattern.exec(this.#lines[index] ?? '')
       if (match === null) continue
-      this.#next = index + 1
+      this.#taken.add(index)
       this.#waiters.delete(waiter)
       waiter.resolve(match)
     }
