@@ -1,4 +1,4 @@
-import { printable, toAscii } from './printable.ts'
+import { terminalText } from './printable.ts'
 import type { ProgressEvent } from './progress-lines.ts'
 import { ProgressFacts } from './progress-lines.ts'
 import { clip, textWidth } from './text-width.ts'
@@ -132,7 +132,6 @@ export class LiveProgress {
   }
 
   #clean(text: string): string {
-    const safe = printable(text)
-    return this.#options.unicode ? safe : toAscii(safe)
+    return terminalText(text, this.#options)
   }
 }

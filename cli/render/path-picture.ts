@@ -160,7 +160,7 @@ function gatewayIp(report: DiagnoseReport, family: Family): string | undefined {
   return ip ?? report.hops.find((hop) => hop.ttl === 1 && familyOf(hop.ip ?? '') === family)?.ip
 }
 
-/** The host of a URL; undefined when a portal sent something else. */
+/** The host of a web page; undefined when a portal sent something else. */
 function hostOf(url: string | undefined): string | undefined {
-  return url !== undefined && URL.canParse(url) ? new URL(url).host : undefined
+  return url !== undefined && /^https?:/i.test(url) && URL.canParse(url) ? new URL(url).host : undefined
 }

@@ -11,6 +11,16 @@ export function printable(text: string): string {
   return text.replace(WHITE_SPACE, ' ').replace(INVISIBLE, escapeCharacter)
 }
 
+/** Ours: the longest text of one field that a terminal gets to see; servers choose some of them. */
+const MAX_TERMINAL_TEXT = 600
+
+/** One text as a terminal gets it: safe, of bounded length, and ASCII where the locale has nothing else. */
+export function terminalText(text: string, options: { readonly unicode: boolean }): string {
+  const isLong = text.length > MAX_TERMINAL_TEXT
+  const start = isLong ? text.slice(0, MAX_TERMINAL_TEXT).replace(/[\ud800-\udbff]$/, '') + '…' : text
+  return options.unicode ? printable(start) : toAscii(printable(start))
+}
+
 /** The JSON text with what terminals act on written as JSON's own escapes: the same value, and safe to look at. */
 export function printableJson(json: string): string {
   return json.replace(INVISIBLE, (character) =>

@@ -11,7 +11,7 @@ const INDENT = 2
 const SIDE_BY_SIDE_MIN_WIDTH = 60
 /** Evidence that must be cut to less than this says nothing. */
 const MIN_EVIDENCE_WIDTH = 28
-/** Servers choose some of these texts; a report must not scroll away because of one. */
+/** Servers choose some of these texts; the report must not scroll away because of one. */
 const MAX_TEXT_COLUMNS = 300
 
 const MARKS: Readonly<Record<Tone, string>> = { good: '✓', fair: '~', bad: '✗', plain: '·', unknown: '?' }

@@ -1,4 +1,4 @@
-import { printable, toAscii } from './printable.ts'
+import { terminalText } from './printable.ts'
 import type { Span, StyledLine } from './styled-text.ts'
 import { lineWidth, paint, span, wrap } from './styled-text.ts'
 
@@ -71,10 +71,7 @@ export class TerminalPage {
 
   /** The texts as they will appear. */
   clean(spans: readonly Span[]): readonly Span[] {
-    return spans.map(({ text, style }) => {
-      const safe = printable(text)
-      return { style, text: this.#options.unicode ? safe : toAscii(safe) }
-    })
+    return spans.map(({ text, style }) => ({ style, text: terminalText(text, this.#options) }))
   }
 
   toString(): string {

@@ -15,10 +15,17 @@ const WIDE: readonly (readonly [number, number])[] = [
   [0x20000, 0x3fffd],
 ]
 
-/** What a reader sees as one character each; ASCII, the usual case, is split without the segmenter. */
+/** Every segment holds a copy of the whole text (Node 20), so long texts must be segmented in pieces. */
+const PIECES = /[^]{1,200}/gu
+
+/** Latin, punctuation, arrows and signs, of which every code point stands alone: nearly all of our texts. */
+const SIMPLE = /^[\x20-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u27bf]*$/
+
+/** What a reader sees as one character each. */
 export function graphemes(text: string): readonly string[] {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.split('')
-  return [...segmenter.segment(text)].map(({ segment }) => segment)
+  if (SIMPLE.test(text)) return text.split('')
+  const pieces = text.match(PIECES) ?? []
+  return pieces.flatMap((piece) => Array.from(segmenter.segment(piece), ({ segment }) => segment))
 }
 
 /** Columns that one grapheme takes in a terminal: 0, 1 or 2. */
