@@ -119,6 +119,8 @@ export interface Hop {
 
 /** Sockets, and what the operating system knows of the network. */
 export interface Network {
+  /** True when UDP packets leave with "don't fragment" set, so that a large one arrives whole or not at all. */
+  readonly setsDontFragment: boolean
   /** @throws {ReachError} ERR_REACH_SOCKET, ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION */
   openUdp(options: OpenUdpOptions): Promise<UdpSocket>
   /** Dials; resolves when connected. @throws {ReachError} ERR_REACH_SOCKET with the system's code in `details.code` */

@@ -30,6 +30,8 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
 
 function nodeNetwork(interfaces: ListInterfacesOptions | undefined): Network {
   return {
+    // udp(7): Linux discovers path MTUs by default; macOS and Windows fragment unless asked, and Node cannot ask.
+    setsDontFragment: process.platform === 'linux',
     openUdp,
     connectTcp,
     interfaces: () => listInterfaces(interfaces),

@@ -71,7 +71,9 @@ class FollowUps {
     readonly budgetMs: number
   }
   readonly #signal: AbortSignal
-  #boundary: { readonly probe: NatBoundaryProbe; readonly run: Promise<void> } | undefined
+  #boundary:
+    | { readonly probe: NatBoundaryProbe; readonly openFor: 'address' | 'port'; readonly run: Promise<void> }
+    | undefined
   #mtu: { readonly probe: PathMtuProbe; readonly run: Promise<void> } | undefined
 
   constructor(
@@ -87,7 +89,8 @@ class FollowUps {
 
   consider({ server, mapping, contacts, filtering }: NatDiscoveryReport): void {
     const answered = server?.primary ?? contacts.find((contact) => contact.answered)?.server
-    if (this.#mtu === undefined && server !== undefined && answered !== undefined) {
+    const isMeaningful = this.#runtime.network.setsDontFragment
+    if (this.#mtu === undefined && isMeaningful && server !== undefined && answered !== undefined) {
       const probe = new PathMtuProbe({ ...this.#common, server: answered })
       this.#mtu = { probe, run: runSurvey(this.#runtime, probe, { signal: this.#signal }) }
     }
@@ -95,22 +98,32 @@ class FollowUps {
     const isFiltered = filtering.value !== 'none' && filtering.value !== 'endpoint-independent'
     if (this.#boundary !== undefined || server === undefined || openFor === undefined || !isFiltered) return
     const probe = new NatBoundaryProbe({ ...this.#common, server, openFor })
-    this.#boundary = { probe, run: runSurvey(this.#runtime, probe, { signal: this.#signal }) }
+    this.#boundary = { probe, openFor, run: runSurvey(this.#runtime, probe, { signal: this.#signal }) }
   }
 
   async finish({ filtering }: NatDiscoveryReport): Promise<{ boundaryHop: Fact<number>; mtu: MtuFact }> {
     await Promise.all([this.#boundary?.run, this.#mtu?.run])
     const nowMs = this.#runtime.clock.nowMs()
-    const isOpen = filtering.value === 'none' || filtering.value === 'endpoint-independent'
-    const noBoundary = isOpen
-      ? unknown<number>('there is no filter whose distance could be measured')
-      : unknown<number>('it takes a server with two addresses, and a mapping that both share')
+    const boundary = this.#boundary
+    // What passes without an opener says nothing about how far one must live.
+    const isBlocked =
+      filtering.value === 'address-and-port-dependent' ||
+      (filtering.value === 'address-dependent' && boundary?.openFor === 'address')
+    const noBoundary = unknown<number>(
+      isBlocked
+        ? 'it takes a server with two addresses, and a mapping that both share'
+        : 'there is no filter whose distance could be measured',
+    )
     const noMtu = {
-      ...unknown<number>('it takes a server that pads its answers (RFC 5780)'),
+      ...unknown<number>(
+        this.#runtime.network.setsDontFragment
+          ? 'it takes a server that pads its answers (RFC 5780)'
+          : 'this system lets its packets be fragmented on the way',
+      ),
       bothWays: 'unknown' as const,
     }
     return {
-      boundaryHop: isOpen ? noBoundary : (this.#boundary?.probe.hop(nowMs) ?? noBoundary),
+      boundaryHop: isBlocked && boundary !== undefined ? boundary.probe.hop(nowMs) : noBoundary,
       mtu: this.#mtu?.probe.mtu(nowMs) ?? noMtu,
     }
   }

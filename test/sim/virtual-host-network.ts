@@ -19,6 +19,7 @@ const IPV6_GATEWAY = 'fe80::1'
 
 /** The network as programs on one virtual host see it. */
 export class HostNetwork implements Network {
+  readonly setsDontFragment = true
   readonly #host: VirtualHost
 
   constructor(host: VirtualHost) {
