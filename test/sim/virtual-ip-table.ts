@@ -15,13 +15,14 @@ export function endpointKey(ipNumber: number, port: number): number {
 interface IpEntry {
   readonly ip: string
   readonly family: AddressFamily
-  readonly bytes: Uint8Array
+  /** Parsed when first asked for. */
+  bytes: Uint8Array | undefined
 }
 
 /** Gives each IP of a world a small number, so that hot paths compare numbers instead of text. 0 is no address. */
 export class IpTable {
   readonly #numbers = new Map<string, number>()
-  readonly #entries: IpEntry[] = [{ ip: '', family: 'ipv4', bytes: new Uint8Array() }]
+  readonly #entries: IpEntry[] = [{ ip: '', family: 'ipv4', bytes: undefined }]
 
   /** The number of a canonical IP; other spellings are told apart, so make them canonical first. */
   numberOf(ip: string): number {
@@ -43,7 +44,8 @@ export class IpTable {
 
   /** The 4 or 16 bytes, which nobody may write to. */
   bytes(ipNumber: number): Uint8Array {
-    return this.#entry(ipNumber).bytes
+    const entry = this.#entry(ipNumber)
+    return (entry.bytes ??= ipToBytes(entry.ip.split('%')[0] ?? entry.ip))
   }
 
   address(ipNumber: number, port: number, transport: 'udp' | 'tcp'): TransportAddress {
@@ -52,10 +54,8 @@ export class IpTable {
   }
 
   #add(ip: string): number {
-    const [bare = ip] = ip.split('%')
-    const bytes = ipToBytes(bare)
     const number = this.#entries.length
-    this.#entries.push({ ip, family: bytes.length === 4 ? 'ipv4' : 'ipv6', bytes })
+    this.#entries.push({ ip, family: ip.includes(':') ? 'ipv6' : 'ipv4', bytes: undefined })
     this.#numbers.set(ip, number)
     return number
   }

@@ -92,13 +92,18 @@ export class PortAllocator {
   /** Tries ports from `from` on in steps, wrapping around; where the steps miss some, those after. */
   #scan(request: PortRequest, range: Range, from: number, step: number): number | undefined {
     const size = range.max - range.min + 1
-    for (const stride of [step, 1]) {
+    for (const stride of this.#leadsNowhere(request, from, step) ? [1] : [step, 1]) {
       for (let i = 0; i < size; i++) {
         const port = range.min + modulo(from + i * stride - range.min, size)
         if (this.#fits(request, port)) return port
       }
     }
     return undefined
+  }
+
+  /** Even steps never leave the wrong parity. */
+  #leadsNowhere(request: PortRequest, from: number, step: number): boolean {
+    return this.#keepsParity && step % 2 === 0 && (from & 1) !== (request.internalPort & 1)
   }
 
   #fits(request: PortRequest, port: number): boolean {

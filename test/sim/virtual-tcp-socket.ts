@@ -120,10 +120,11 @@ export class VirtualTcpSocket extends Duplex implements TcpSocket {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    // RFC 9293 §3.6.1: closing with bytes unread is told by a reset. What made the program close it is not.
     const hasUnread = this.#early.size > 0 || this.readableLength > 0
-    if (this.#state === 'established' && error === null && !hasUnread) this.#orphan()
-    else if (this.#state === 'established') this.#abandon()
-    else if (this.#state === 'opening') this.#close()
+    if (this.#state === 'opening') this.#close()
+    else if (this.#state === 'established' && hasUnread) this.#abandon()
+    else if (this.#state === 'established') this.#orphan()
     callback(error)
   }
 

@@ -94,7 +94,7 @@ export class VirtualTcp implements TcpSocketOwner {
     const onConnection = this.#listeners.get(local.port)
     if (socket !== undefined) socket.receiveSegment(segment, packet.bytes)
     else if (segment.syn && !segment.ack && onConnection) this.#accept(local, remote, onConnection)
-    else if (!segment.rst) this.#refuse(local, remote, segment)
+    else if (!segment.rst) this.#refuse(local, remote, segment, packet.bytes.length)
   }
 
   nowMs(): number {
@@ -160,11 +160,13 @@ export class VirtualTcp implements TcpSocketOwner {
     socket.accept()
   }
 
-  #refuse(local: TransportAddress, remote: TransportAddress, refused: TcpSegment): void {
-    const isLateFin = refused.fin && this.nowMs() < (this.#timeWait.get(keyOf(local, remote)) ?? 0)
+  #refuse(local: TransportAddress, remote: TransportAddress, segment: TcpSegment, length: number): void {
+    const isTimeWait = this.nowMs() < (this.#timeWait.get(keyOf(local, remote)) ?? 0)
+    const isBareAck = !segment.syn && !segment.fin && length === 0
+    if (isTimeWait && isBareAck) return
     const answer: TcpSegment = {
-      ...{ syn: false, fin: false, rst: !isLateFin, ack: true, sequence: 0 },
-      acknowledgement: refused.sequence + 1,
+      ...{ syn: false, fin: false, rst: !(isTimeWait && segment.fin), ack: true, sequence: 0 },
+      acknowledgement: segment.sequence + 1,
     }
     this.#host.sendSegment(local, remote, answer, NO_DATA)
   }
