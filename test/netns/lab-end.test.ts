@@ -1,15 +1,14 @@
 import test, { type ExecutionContext } from 'ava'
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { readFile, readlink } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { ReachError } from '../../lib/base/errors.ts'
 import { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
 import { openSite } from '../../cli/demo/lab/site.ts'
 import { supportScript } from './support/agents.ts'
-import { MARK, markedProcesses } from './support/marked-processes.ts'
+import { HeldNamespaces, inhabitedNamespaces, MARK, markedProcesses } from './support/marked-processes.ts'
 import { canRunLabs, netnsTest } from './support/netns-test.ts'
 import { RunningProgram } from './support/running-program.ts'
 
@@ -50,18 +49,15 @@ async function killedDriverLeavesNothing(
   await untilKill(driver)
   const before = await markedProcesses(mark)
   t.true(before.length > 0)
+  await using held = await HeldNamespaces.of(before)
   t.is((await driver.stop('SIGKILL')).signal, 'SIGKILL')
   await becomesEmpty(t, mark)
 
-  const ours = await networkNamespaceOf('self')
-  const namespaces = new Set(
-    before.map(({ namespace }) => namespace).filter((namespace) => namespace !== ours),
-  )
-  const alive = await liveNamespaces()
-  t.deepEqual(
-    [...namespaces].filter((namespace) => alive.has(namespace)),
-    [],
-  )
+  const inhabited = await inhabitedNamespaces()
+  // The driver itself lived in ours.
+  const { ino: ours } = await stat('/proc/self/ns/net', { bigint: true })
+  const left = [...held.inodes].filter((inode) => inhabited.has(inode) && inode !== String(ours))
+  t.deepEqual(left, [])
 }
 
 async function becomesEmpty(t: ExecutionContext, mark: string): Promise<void> {
@@ -70,16 +66,6 @@ async function becomesEmpty(t: ExecutionContext, mark: string): Promise<void> {
     await sleep(POLL_MS)
   }
   t.deepEqual(await markedProcesses(mark), [])
-}
-
-async function networkNamespaceOf(process: string): Promise<string> {
-  return (await readlink(`/proc/${process}/ns/net`)).replace(/\D/g, '')
-}
-
-/** All network namespaces in which a process lives, by lsns(8). */
-async function liveNamespaces(): Promise<ReadonlySet<string>> {
-  const { stdout } = await promisify(execFile)('lsns', ['--type', 'net', '--noheadings', '--output', 'NS'])
-  return new Set(stdout.split(/\s+/))
 }
 
 serial('a driver that ends without closing its lab leaves nothing either', async (t) => {
