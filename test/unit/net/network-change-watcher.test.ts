@@ -11,6 +11,7 @@ const notFaked = (): never => {
 
 /** A network that is what its fields say; `looks` counts how often it was asked. */
 class FakeNetwork implements Network {
+  readonly setsDontFragment = true
   listed: readonly NetworkInterface[] = []
   gateways: readonly Gateway[] = []
   looks = 0
