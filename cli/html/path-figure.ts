@@ -85,14 +85,6 @@ function serverItem(server: ServerReport): Html {
 function chip(fact: EgressFact): Html {
   const { name, tone, value } = egressLine(fact)
   return html`<li class="chip tone-${tone}">
-    ${toneIcon(tone)}${name} <span class="chip-word">${chipWord(tone, value)}</span>
+    ${toneIcon(tone)}${name} <span class="chip-word">${value === 'does not work' ? 'blocked' : value}</span>
   </li>`
-}
-
-function chipWord(tone: string, value: string): string {
-  return tone === 'bad' && value === 'works'
-    ? 'opened on the way'
-    : value === 'does not work'
-      ? 'blocked'
-      : value
 }

@@ -70,25 +70,21 @@ export function egressName({ transport, port }: EgressFact): string {
 }
 
 function workingWords(fact: EgressFact): Wording {
-  return isIntercepted(fact)
-    ? { value: 'works', meaning: interceptionWords(fact), tone: 'bad' }
+  return fact.tlsTrusted === false
+    ? { value: 'works, not trusted', meaning: distrustWords(fact), tone: 'fair' }
     : { value: 'works', tone: 'good' }
 }
 
 function blockedWords(fact: EgressFact): Wording {
   const reason = fact.error === undefined ? undefined : errorWords(fact.error)
-  const meaning = isIntercepted(fact) ? interceptionWords(fact) : reason
+  const meaning = fact.tlsTrusted === false ? distrustWords(fact) : reason
   return { value: 'does not work', tone: 'bad', ...(meaning === undefined ? {} : { meaning }) }
 }
 
 /** TLS was answered by somebody who can't prove to be the relay. */
-export function isIntercepted(fact: EgressFact): boolean {
-  return fact.tlsTrusted === false
-}
-
-function interceptionWords({ tlsIssuer }: EgressFact): string {
+function distrustWords({ tlsIssuer }: EgressFact): string {
   const issuer = tlsIssuer === undefined ? 'an unknown issuer' : `“${tlsIssuer}”`
-  return `certificate by ${issuer}, not trusted: something on the way opens TLS`
+  return `certificate by ${issuer}: something on the way opens TLS, or the relay signs for itself`
 }
 
 /** What the system's codes say. */

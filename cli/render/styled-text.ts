@@ -2,7 +2,8 @@ import { styleText } from 'node:util'
 import { graphemeWidth, graphemes, textWidth } from './text-width.ts'
 
 /** How a piece of text looks; colours only repeat what marks and words already say. */
-export type TextStyle = 'plain' | 'strong' | 'dim' | 'good' | 'fair' | 'bad'
+export type TextStyle =
+  'plain' | 'strong' | 'dim' | 'good' | 'fair' | 'bad' | 'strong-good' | 'strong-fair' | 'strong-bad'
 
 export interface Span {
   readonly text: string
@@ -76,13 +77,18 @@ function toLine(cells: readonly Cell[]): StyledLine {
   return line
 }
 
-const FORMATS = {
+type Format = Parameters<typeof styleText>[0]
+
+const FORMATS: Readonly<Record<Exclude<TextStyle, 'plain'>, Format>> = {
   strong: 'bold',
   dim: 'gray',
   good: 'green',
   fair: 'yellow',
   bad: 'red',
-} as const
+  'strong-good': ['bold', 'green'],
+  'strong-fair': ['bold', 'yellow'],
+  'strong-bad': ['bold', 'red'],
+}
 
 /** Writes a line out, with escape sequences only when `colors`. */
 export function paint(line: StyledLine, colors: boolean): string {

@@ -73,7 +73,7 @@ function valueSpans(page: TerminalPage, line: FactLine, width: number): readonly
 }
 
 function valueWords(line: FactLine): readonly Span[] {
-  const style: TextStyle = line.tone === 'plain' ? 'strong' : toneStyle(line.tone)
+  const style: TextStyle = toneStyle(line.tone)
   const meaning =
     line.meaning === undefined
       ? []

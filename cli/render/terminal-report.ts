@@ -35,7 +35,7 @@ export function renderTerminalReport(report: DiagnoseReport, options: TerminalOp
 
 function writeVerdict(page: TerminalPage, { verdict }: DiagnoseReport): void {
   const { title, tone } = verdictWords(verdict.class)
-  page.paragraph([span(`${toneMark(tone)} ${title}: `, toneStyle(tone)), span(verdict.summary, 'strong')])
+  page.paragraph([span(`${toneMark(tone)} ${title}: `, `strong-${tone}`), span(verdict.summary, 'strong')])
 }
 
 function writePaths(page: TerminalPage, report: DiagnoseReport): void {

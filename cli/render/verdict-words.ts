@@ -4,7 +4,7 @@ import type { Tone } from './fact-line.ts'
 
 export interface VerdictWords {
   readonly title: string
-  readonly tone: Tone
+  readonly tone: 'good' | 'fair' | 'bad'
 }
 
 const VERDICTS: Readonly<Record<VerdictClass, VerdictWords>> = {

@@ -110,7 +110,7 @@ test('says in words which transports work', (t) => {
   t.true(text.includes('UDP 3478 blocked'))
   t.true(text.includes('TLS 443 works'))
   t.true(text.includes('TLS 8443 not known'))
-  t.true(textOf(renderHtmlReport(tlsInterception())).includes('TLS 443 opened on the way'))
+  t.true(textOf(renderHtmlReport(tlsInterception())).includes('TLS 443 works, not trusted'))
 })
 
 test('shows unknown facts with their reason, and inferred ones as probable', (t) => {
