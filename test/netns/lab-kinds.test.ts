@@ -1,8 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
 import type { FamilyTruth } from '../../cli/demo/lab/ground-truth.ts'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
+import type { NatRules } from '../../cli/demo/lab/nat-rules.ts'
 import { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
-import { SITE_RECIPES, type SiteKind } from '../../cli/demo/lab/site-kinds.ts'
+import { SITE_RECIPES, type SiteRecipe } from '../../cli/demo/lab/site-kinds.ts'
 import { openSite, type Site } from '../../cli/demo/lab/site.ts'
 import { tcpDial, tcpListener } from './support/agents.ts'
 import { startCoturn } from './support/coturn.ts'
@@ -20,10 +21,20 @@ const TCP_PORTS = [80, 443]
 /** A dropped SYN looks like a slow one: the path takes less than a millisecond, this is for a busy machine. */
 const TCP_DIAL_TIMEOUT_MS = 2_000
 
-const sites = new Map<SiteKind, Site>()
-let lab: NetnsLab | undefined
+/** With these every mapping meets every filtering. */
+const REMAINING_CELLS: Readonly<Record<string, SiteRecipe>> = {
+  'ADM and EIF': home({ mapping: 'address-dependent', filtering: 'endpoint-independent' }),
+  'ADM and APDF': home({ mapping: 'address-dependent', filtering: 'address-and-port-dependent' }),
+  'APDM and ADF': home({
+    mapping: 'address-and-port-dependent',
+    ports: 'random',
+    filtering: 'address-dependent',
+  }),
+}
 
-const kinds = Object.keys(SITE_RECIPES).filter((kind): kind is SiteKind => kind in SITE_RECIPES)
+const recipes: Readonly<Record<string, SiteRecipe>> = { ...SITE_RECIPES, ...REMAINING_CELLS }
+const sites = new Map<string, Site>()
+let lab: NetnsLab | undefined
 
 if (canRunLabs) {
   test.before(async () => {
@@ -31,14 +42,14 @@ if (canRunLabs) {
     const internet = await lab.internet()
     const server = await lab.host('server', { at: internet, ips: SERVER_IPS })
     await Promise.all([startCoturn(server, SERVER_IPS), tcpListener(server, TCP_PORTS)])
-    for (const [index, kind] of kinds.entries()) {
-      sites.set(kind, await openSite(lab, internet, kind, { number: index + 1 }))
+    for (const [kind, recipe] of Object.entries(recipes)) {
+      sites.set(kind, await openSite(lab, internet, recipe, { number: sites.size + 1 }))
     }
   })
   test.after.always(() => lab?.close())
 }
 
-for (const kind of kinds) {
+for (const kind of Object.keys(recipes)) {
   const declare = canRunLabs ? test : test.skip
   declare(`${kind} is what its ground truth says, by coturn, stun and ping`, async (t) => {
     const site = sites.get(kind)
@@ -46,6 +57,10 @@ for (const kind of kinds) {
     await judgeFamily(t, site, 'ipv4')
     await judgeFamily(t, site, 'ipv6')
   })
+}
+
+function home(nat: NatRules): SiteRecipe {
+  return { shape: 'home', nat }
 }
 
 async function judgeFamily(

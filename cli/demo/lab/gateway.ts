@@ -1,4 +1,4 @@
-import { canonicalIp } from '../../../lib/base/transport-address.ts'
+import { canonicalIp, ipToBytes } from '../../../lib/base/transport-address.ts'
 import { isIpv6, parsePrefix } from './address-plan.ts'
 import {
   blackholeTowards,
@@ -65,6 +65,7 @@ export class Gateway extends Router {
     const { nat, udpLifetimeS, publicPrefixes = [], mtu } = options
     const wan = options.wan.map(canonicalIp)
     const wanIpv4 = wan.filter((ip) => !isIpv6(ip))
+    if (!areConsecutive(wanIpv4)) throw new RangeError(`${wanIpv4.join(', ')} are not consecutive`)
     const pmtuBlackhole = options.pmtuBlackhole ?? false
     const access: Access = { kind: options.access ?? 'bridged', prefixes: options.lan.map(parsePrefix) }
     await namespace.nft(
@@ -95,6 +96,12 @@ export class Gateway extends Router {
     this.#zone++
     await this.nft(freshZone(this.#zone, this.#translates))
   }
+}
+
+/** The kernel takes a pool as its first and last address. */
+function areConsecutive(ipv4: readonly string[]): boolean {
+  const numbers = ipv4.map((ip) => Buffer.from(ipToBytes(ip)).readUInt32BE())
+  return numbers.every((number, index) => number === (numbers[0] ?? 0) + index)
 }
 
 function udpTimeouts(lifetimeS: number): Readonly<Record<string, string>> {

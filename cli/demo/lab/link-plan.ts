@@ -59,7 +59,7 @@ function bridgedPlan(
 }
 
 /**
- * Addresses without a subnet on the cable ("unnumbered", RFC 5309 §2): /32 and /128 at the neighbour, a host route at
+ * Addresses without a subnet on the cable ("unnumbered", RFC 1812 §2.2.7): /32 and /128 at the neighbour, a host route at
  * the router, the router's own addresses on its loopback interface. ARP answers for those on every cable.
  */
 function routedPlan(

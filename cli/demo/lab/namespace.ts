@@ -78,9 +78,10 @@ done
  * One anonymous network namespace, alive as long as its holder process. Nothing of it is on disk, and it ends with the
  * driver, even with `kill -9`: see {@link HOLDER} for the namespace, `setpriv --pdeathsig` for the programs in it.
  *
- * Kernel behaviour this relies on (pid_namespaces apart, prctl(2) PR_SET_PDEATHSIG): the signal comes when the *thread*
- * that started the program ends, so labs belong on Node's main thread; the setting outlives execve, except of a program
- * with set-user-ID or file capabilities run by somebody who is not root.
+ * Kernel behaviour this relies on (prctl(2), PR_SET_PDEATHSIG): the signal comes when the *thread* that started the
+ * program ends, so labs belong on Node's main thread; the setting outlives execve, except of a program with set-user-ID
+ * or file capabilities run by somebody who is not root; children of the program do not inherit it. A program that was
+ * forked but had not asked for the signal when the driver died does not get it. For these two there is the search.
  */
 export class Namespace {
   /** For people and error messages; the kernel does not know it. */

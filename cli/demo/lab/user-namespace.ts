@@ -23,15 +23,10 @@ const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  */
 export function reexecInUserNamespace(argv: readonly string[]): Promise<number> {
   // setpriv inside: entering a user namespace changes credentials, which clears the setting (prctl(2)).
-  const [command, ...args] = [
-    ...USER_NAMESPACE,
-    '--',
-    findTool('setpriv') ?? 'setpriv',
-    '--pdeathsig',
-    'KILL',
-    '--',
-    ...argv,
-  ]
+  const [tool, ...entry] = USER_NAMESPACE
+  const setpriv = findTool('setpriv') ?? 'setpriv'
+  const command = findTool(tool) ?? tool
+  const args = [...entry, '--', setpriv, '--pdeathsig', 'KILL', '--', ...argv]
   const child = spawn(command, args, { stdio: 'inherit', env: programEnvironment() })
   // Ctrl-C in a terminal reaches the program by itself; twice would mean something else to it.
   const hasTerminal = [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY)

@@ -52,7 +52,7 @@ function reflexions(output: string): Reflexion[] {
   }))
 }
 
-/** True when coturn's client got a packet back from its own outside address (RFC 5780 §4.5). */
+/** True when coturn's client got a packet back from its own outside address (RFC 5780 §3.4). */
 export async function coturnHairpin(host: LabNode, localIp: string, serverIp: string): Promise<boolean> {
   const { stdout } = await host.exec('turnutils_natdiscovery', ['-H', '-L', localIp, serverIp])
   return stdout.includes('successful hairpinning')
