@@ -1,6 +1,5 @@
 import { ByteWriter } from '../../base/byte-writer.ts'
 import { unreachable } from '../../base/exhaustive.ts'
-import { MAX_PORT } from '../../base/transport-address.ts'
 import { encodeAddressValue } from './address-value.ts'
 import type { XorMask } from './address-value.ts'
 import { ATTRIBUTE_NUMBERS } from './attribute-numbers.ts'
@@ -98,10 +97,7 @@ function encodeFields(attribute: FieldsAttribute): Uint8Array {
       return fourBytes((attribute.changeIp ? CHANGE_IP : 0) | (attribute.changePort ? CHANGE_PORT : 0))
     case 'response-port':
     case 'other-port':
-      return new ByteWriter(4)
-        .u16(fitting(attribute.port, MAX_PORT, 'port'))
-        .u16(0)
-        .finish()
+      return new ByteWriter(4).u16(attribute.port).u16(0).finish()
     case 'error-code':
       return encodeErrorCode(attribute.code, attribute.reason)
     case 'unknown-attributes':
@@ -122,14 +118,7 @@ function encodeFields(attribute: FieldsAttribute): Uint8Array {
 }
 
 function fourBytes(value: number): Uint8Array {
-  return new ByteWriter(4).u32(fitting(value, 0xffff_ffff, 'value')).finish()
-}
-
-/** Without this check a DataView would wrap the value in silence. */
-function fitting(value: number, max: number, name: string): number {
-  if (!Number.isInteger(value) || value < 0 || value > max)
-    throw new RangeError(`${name} ${value} does not fit`)
-  return value
+  return new ByteWriter(4).u32(value).finish()
 }
 
 function encodeText(text: string, limit: number): Uint8Array {
@@ -140,7 +129,7 @@ function encodeText(text: string, limit: number): Uint8Array {
 
 function encodeNumbers(numbers: readonly number[]): Uint8Array {
   const writer = new ByteWriter(2 * numbers.length)
-  for (const number of numbers) writer.u16(fitting(number, 0xffff, 'attribute number'))
+  for (const number of numbers) writer.u16(number)
   return writer.finish()
 }
 
@@ -164,7 +153,7 @@ function encodeAlgorithms(algorithms: readonly PasswordAlgorithm[]): Uint8Array 
     algorithms.reduce((sum, { parameters }) => sum + 4 + padded(parameters.length), 0),
   )
   for (const { algorithm, parameters } of algorithms) {
-    writer.u16(fitting(algorithm, 0xffff, 'algorithm')).u16(fitting(parameters.length, 0xffff, 'parameters'))
+    writer.u16(algorithm).u16(parameters.length)
     writer.bytes(parameters).zeros(padded(parameters.length) - parameters.length)
   }
   return writer.finish()

@@ -64,7 +64,7 @@ const NOTHING = new Uint8Array(0)
  *
  * It is worth nothing to reflect with: over UDP a reply is never longer than its request, except that requests shorter
  * than the first three attributes are answered within a small ration for each source. When that is used up, a request
- * with room for XOR-MAPPED-ADDRESS alone gets that alone, a shorter one nothing.
+ * with room for XOR-MAPPED-ADDRESS gets that without the other two, a shorter one nothing.
  *
  * Where it departs from RFC 5780: with one IP and two ports it grants CHANGE-REQUEST's "change port" (§6 says 420 to any
  * CHANGE-REQUEST); CHANGE-REQUEST without flags asks nothing special and is answered as if it were not there, which
@@ -228,7 +228,7 @@ export class StunServer {
     if (!isPaid && length > request.length) return undefined
     const limit = transport === 'tcp' ? Infinity : Math.max(request.length, length)
     const take = (wanted: boolean, extra: number) => {
-      const fits = wanted && isPaid && length + extra <= limit
+      const fits = wanted && length + extra <= limit
       if (fits) length += extra
       return fits
     }

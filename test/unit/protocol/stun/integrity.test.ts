@@ -144,11 +144,14 @@ test('does not let attributes be added behind MESSAGE-INTEGRITY', (t) => {
   t.false(decoded.attributes.some(({ type }) => type === 'use-candidate'))
 })
 
-test('calls a FINGERPRINT that is not the last attribute invalid', (t) => {
-  const message = signed({ fingerprint: true })
-  const longer = Uint8Array.from([...message.raw, ...hex('8022 0000')])
-  longer[3] = longer.length - 20
-  t.is(checkFingerprint(decodeStun(longer)), 'invalid')
+test('calls a FINGERPRINT that is not the last attribute invalid, even with the right CRC', (t) => {
+  const header = hex('0001 000c 2112a442 01020304 05060708 090a0b0c')
+  const crc = (crc32(header) ^ 0x5354554e) >>> 0
+  const fingerprint = (value: number) => hex(`8028 0004 ${value.toString(16).padStart(8, '0')}`)
+  const last = Uint8Array.from([...header, ...hex('8022 0000'), ...fingerprint(0)])
+  const early = Uint8Array.from([...header, ...fingerprint(crc), ...hex('8022 0000')])
+  t.is(checkFingerprint(decodeStun(last)), 'invalid')
+  t.is(checkFingerprint(decodeStun(early)), 'invalid')
   t.is(checkFingerprint(decodeStun(coturnIpv4.bytes)), 'absent')
 })
 

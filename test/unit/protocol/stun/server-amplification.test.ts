@@ -82,10 +82,15 @@ test('still answers requests that are long enough when the ration is used up', (
   }
   t.deepEqual(types(padded), ['xor-mapped-address', 'response-origin', 'other-address', 'mapped-address'])
   t.is(strict.counters('udp').rationLimited, 0)
-  // 32 bytes: room for the mapped address, not for the rest.
+  // 32 bytes: room for the mapped address, not for where it comes from.
   t.deepEqual(types(bindingRequest(ID, [{ type: 'software', value: '12345678' }])), ['xor-mapped-address'])
   t.is(types(bindingRequest(ID, [{ type: 'software', value: '1234' }])), undefined)
-  t.is(strict.counters('udp').rationLimited, 2)
+  const withFingerprint = encodeStun(
+    { class: 'request', method: 1, transactionId: ID, attributes: [{ type: 'software', value: '12345678' }] },
+    { fingerprint: true },
+  )
+  t.deepEqual(types(withFingerprint), ['xor-mapped-address', 'fingerprint'])
+  t.is(strict.counters('udp').rationLimited, 3)
 })
 
 test('adds the optional attributes one by one as the request grows', (t) => {

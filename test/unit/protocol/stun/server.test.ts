@@ -299,6 +299,28 @@ test('answers a request of RFC 3489 in its terms', (t) => {
   ])
 })
 
+test('does not tell a client of RFC 3489 about a second port, for which it has no attribute', (t) => {
+  const reply = ask(legacyRequest(change(false, true)), { server: serverWith([twoPorts]) })
+  t.deepEqual(reply?.from, A1P2)
+  t.deepEqual(typesOf(reply?.message), ['mapped-address', 'source-address'])
+})
+
+test('does not pad what it answers to a client of RFC 3489, which knows no PADDING', (t) => {
+  const reply = ask(legacyRequest({ type: 'padding', length: 100 }))
+  t.deepEqual(typesOf(reply?.message), ['mapped-address', 'source-address', 'changed-address'])
+})
+
+test('puts a FINGERPRINT behind an error when the request had one', (t) => {
+  const attributes: StunAttribute[] = [{ type: 'unknown', number: 0x7123, value: ID }, roomy]
+  const request = encodeStun(
+    { class: 'request', method: 1, transactionId: ID, attributes },
+    { fingerprint: true },
+  )
+  const reply = ask(request)
+  t.deepEqual(typesOf(reply?.message), ['error-code', 'unknown-attributes', 'fingerprint'])
+  t.is(reply && checkFingerprint(reply.message), 'valid')
+})
+
 test('refuses RFC 3489’s RESPONSE-ADDRESS, by which anybody could be hit, with an even list', (t) => {
   const victim: StunAttribute = { type: 'unknown', number: 0x0002, value: hex('0001 0d96 c6336407') }
   const reply = ask(legacyRequest(victim))
