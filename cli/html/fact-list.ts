@@ -1,4 +1,4 @@
-import type { Confidence } from '../../lib/base/fact.ts'
+import type { Confidence } from '../../lib/index.ts'
 import type { FactGroup, FactLine } from '../render/fact-line.ts'
 import { formatDuration } from '../render/units.ts'
 import type { Html } from './html.ts'

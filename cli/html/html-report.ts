@@ -1,4 +1,4 @@
-import type { DiagnoseReport, Remedy } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, Remedy } from '../../lib/index.ts'
 import { factGroups } from '../render/fact-groups.ts'
 import { renderJsonReport } from '../render/json-report.ts'
 import { formatDuration, formatInstant } from '../render/units.ts'

@@ -1,4 +1,4 @@
-import type { DiagnoseReport, HopReport, InterfaceReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, HopReport, InterfaceReport } from '../../lib/index.ts'
 import { familyName } from '../render/families.ts'
 import { interfaceKindWords } from '../render/local-facts.ts'
 import type { Html } from './html.ts'

@@ -183,7 +183,10 @@ th,td{padding-right:10px}
 :root{${variables({ ...LIGHT, ground: '#ffffff' })}}
 body{font-size:11pt}
 main{max-width:none;padding:0}
-.card,.banner{break-inside:avoid-page;border-radius:0;padding:10pt}
+.card,.banner{border-radius:0;padding:10pt}
+.banner,.path,.server,.fact,tr,.remedies li{break-inside:avoid-page}
+h2,h3{break-after:avoid-page}
+.hint,summary.row::after{display:none}
 details::details-content{content-visibility:visible;block-size:auto}
 pre{display:none}
 }

@@ -1,4 +1,4 @@
-import type { DiagnoseReport, EgressFact } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, EgressFact } from '../../lib/index.ts'
 import type { Family } from '../render/families.ts'
 import { familiesToDraw, familyName } from '../render/families.ts'
 import type { PathStep } from '../render/path-picture.ts'

@@ -1,5 +1,4 @@
-import type { DiagnoseReport } from '../../lib/probe/report.ts'
-import type { PairPrediction } from '../../lib/protocol/ice/pair-prediction.ts'
+import type { DiagnoseReport, PairPrediction } from '../../lib/index.ts'
 import { PROBABLY } from '../render/fact-line.ts'
 import { SHORT_NAMES, resultWords } from '../render/verdict-words.ts'
 import type { Html } from './html.ts'

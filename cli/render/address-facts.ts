@@ -1,4 +1,4 @@
-import type { DiagnoseReport, PublicAddressFact } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, PublicAddressFact } from '../../lib/index.ts'
 import type { FactGroup, FactLine } from './fact-line.ts'
 import { factLine, yesNoLine } from './fact-line.ts'
 

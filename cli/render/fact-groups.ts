@@ -1,4 +1,4 @@
-import type { DiagnoseReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport } from '../../lib/index.ts'
 import { addressFacts } from './address-facts.ts'
 import type { FactGroup } from './fact-line.ts'
 import { localFacts } from './local-facts.ts'

@@ -1,4 +1,4 @@
-import type { Confidence, Fact } from '../../lib/base/fact.ts'
+import type { Confidence, Fact } from '../../lib/index.ts'
 
 /** How a value bears on reaching peers; never told by colour alone. */
 export type Tone = 'good' | 'fair' | 'bad' | 'plain' | 'unknown'

@@ -1,4 +1,4 @@
-import type { DiagnoseReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport } from '../../lib/index.ts'
 
 export type Family = 'ipv4' | 'ipv6'
 

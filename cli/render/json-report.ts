@@ -1,4 +1,4 @@
-import type { DiagnoseReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport } from '../../lib/index.ts'
 import { printableJson } from './printable.ts'
 
 export interface JsonReportOptions {

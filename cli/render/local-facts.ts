@@ -1,12 +1,12 @@
 import type {
   DiagnoseReport,
   DnsFact,
+  Fact,
   InterfaceKind,
   InterfaceReport,
   PortMappingFact,
   PortMappingValue,
-} from '../../lib/probe/report.ts'
-import type { Fact } from '../../lib/base/fact.ts'
+} from '../../lib/index.ts'
 import type { FactGroup, FactLine, Wording } from './fact-line.ts'
 import { factLine, plainLine } from './fact-line.ts'
 import { familyName } from './families.ts'

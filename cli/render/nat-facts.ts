@@ -1,4 +1,4 @@
-import type { DiagnoseReport, Ipv6Report, NatReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, Ipv6Report, NatReport } from '../../lib/index.ts'
 import type { FactGroup, FactLine, Wording } from './fact-line.ts'
 import { factLine, yesNoLine } from './fact-line.ts'
 import { familyName, ipv6IsApart } from './families.ts'

@@ -1,5 +1,9 @@
-import type { EndpointDependence, PortAllocation, PortAllocationDetail } from '../../lib/base/nat-behavior.ts'
-import type { EgressTransport } from '../../lib/probe/report.ts'
+import type {
+  EgressTransport,
+  EndpointDependence,
+  PortAllocation,
+  PortAllocationDetail,
+} from '../../lib/index.ts'
 import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { Wording } from './fact-line.ts'
 

@@ -1,5 +1,4 @@
-import type { EndpointDependence } from '../../lib/base/nat-behavior.ts'
-import type { DiagnoseReport, HopReport, InterfaceReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, EndpointDependence, HopReport, InterfaceReport } from '../../lib/index.ts'
 import type { Family } from './families.ts'
 import { familyOf, familyWorks } from './families.ts'
 

@@ -1,4 +1,4 @@
-import type { DiagnoseReport, EgressFact, RelayReport } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, EgressFact, RelayReport } from '../../lib/index.ts'
 import type { FactGroup, FactLine, Wording } from './fact-line.ts'
 import { factLine, plainLine } from './fact-line.ts'
 import { transportName } from './nat-words.ts'

@@ -1,4 +1,4 @@
-import type { DiagnoseReport, Remedy } from '../../lib/probe/report.ts'
+import type { DiagnoseReport, Remedy } from '../../lib/index.ts'
 import { factGroups } from './fact-groups.ts'
 import { networkLines } from './local-facts.ts'
 import { PROBABLY } from './fact-line.ts'

@@ -1,5 +1,4 @@
-import type { PairPrediction, PredictedResult } from '../../lib/protocol/ice/pair-prediction.ts'
-import type { VerdictClass } from '../../lib/probe/report.ts'
+import type { PairPrediction, PredictedResult, VerdictClass } from '../../lib/index.ts'
 import type { Tone } from './fact-line.ts'
 
 export interface VerdictWords {

@@ -1,11 +1,11 @@
-import type { Fact } from '../../lib/base/fact.ts'
 import type {
   CaptivePortalFact,
   DiagnoseReport,
+  Fact,
   MtuFact,
   PerFamily,
   ProxyFact,
-} from '../../lib/probe/report.ts'
+} from '../../lib/index.ts'
 import type { FactGroup, FactLine, Tone, Wording } from './fact-line.ts'
 import { factLine, yesNoLine } from './fact-line.ts'
 import { familyName } from './families.ts'

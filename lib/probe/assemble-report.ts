@@ -33,8 +33,18 @@ export interface LocalFacts {
   readonly sourceIps: PerFamily<string | undefined>
 }
 
+/** When each group of probes ended, in milliseconds since the diagnosis began. */
+export interface GroupTimes {
+  readonly ipv4: number
+  readonly ipv6: number
+  readonly hops: number
+  readonly portMapping: number
+  readonly egress: number
+}
+
 /** Everything that the probes brought home. */
 export interface Gathered {
+  readonly times: GroupTimes
   readonly startedAt: string
   readonly durationMs: number
   readonly local: LocalFacts
@@ -56,24 +66,28 @@ export function assembleReport(gathered: Gathered): DiagnoseReport {
   const primary = udp[family]
   const stunFacts = gathered.stunTargets.flatMap((target) => stunEgress(target, udp))
   const ways = [...stunFacts, ...egress.facts]
+  const { times } = gathered
   const findings = {
     nat: natReport(gathered, family),
-    ipv6: ipv6Report(udp.ipv6),
-    udp: { works, lossRate: lossFact(primary), rttMs: rttFact(primary) },
-    tcp: { works: egress.tcpWorks },
-    icmp: { works: icmpFact(hops) },
-    publicAddress: {
-      ipv4: publicAddressFact(udp.ipv4, egress.overTcp, 'ipv4'),
-      ipv6: publicAddressFact(udp.ipv6, egress.overTcp, 'ipv6'),
+    ipv6: knownAll(times.ipv6, ipv6Report(udp.ipv6)),
+    udp: {
+      works: { ipv4: known(times.ipv4, works.ipv4), ipv6: known(times.ipv6, works.ipv6) },
+      ...knownAll(times[family], { lossRate: lossFact(primary), rttMs: rttFact(primary) }),
     },
-    portMapping,
+    tcp: { works: knownAll(times.egress, egress.tcpWorks) },
+    icmp: knownAll(times.hops, { works: icmpFact(hops) }),
+    publicAddress: {
+      ipv4: known(times.ipv4, publicAddressFact(udp.ipv4, egress.overTcp, 'ipv4')),
+      ipv6: known(times.ipv6, publicAddressFact(udp.ipv6, egress.overTcp, 'ipv6')),
+    },
+    portMapping: knownAll(times.portMapping, portMapping),
     egress: ways,
     relays: relayReports(gathered.relayUrls, ways),
-    captivePortal: egress.captivePortal,
-    clockSkewMs: egress.clockSkewMs,
-    dns: egress.dns,
-    proxy: egress.proxy,
-    mtu: primary?.mtu ?? unknownMtu(),
+    captivePortal: known(times.egress, egress.captivePortal),
+    clockSkewMs: known(times.egress, egress.clockSkewMs),
+    dns: known(times.egress, egress.dns),
+    proxy: known(times.egress, egress.proxy),
+    mtu: known(times[family], primary?.mtu ?? unknownMtu()),
     interfaces: local.interfaces,
     gateways: local.gateways.map(({ ip, interfaceName }) => ({ ip, interfaceName })),
     hops: hops.map(({ ttl, ip, reached }) => ({
@@ -94,7 +108,25 @@ export function assembleReport(gathered: Gathered): DiagnoseReport {
   }
 }
 
-function natReport({ udp, hops, portMapping, deep }: Gathered, family: AddressFamily): NatReport {
+/** A fact with the time at which it was known. */
+function known<F extends Fact<unknown>>(atMs: number, fact: F): F & { readonly ms: number } {
+  return { ...fact, ms: fact.ms ?? atMs }
+}
+
+function knownAll<R extends Readonly<Record<keyof R, Fact<unknown>>>>(atMs: number, facts: R): R {
+  // Same keys, same kinds of facts, each with its time.
+  return Object.fromEntries(
+    Object.entries<Fact<unknown>>(facts).map(([name, fact]) => [name, known(atMs, fact)]),
+  ) as R
+}
+
+function natReport(gathered: Gathered, family: AddressFamily): NatReport {
+  const { publicIps, family: of, hairpin, bindingLifetimeMs, ...facts } = untimedNatReport(gathered, family)
+  const deepFacts = knownAll(gathered.durationMs, { hairpin, bindingLifetimeMs })
+  return { family: of, publicIps, ...deepFacts, ...knownAll(gathered.times[family], facts) }
+}
+
+function untimedNatReport({ udp, hops, portMapping, deep }: Gathered, family: AddressFamily): NatReport {
   const diagnosis = udp[family]
   const notAsked = 'UDP does not work, so nothing could be asked'
   const notDeep = 'measured with --deep only'

@@ -23,6 +23,7 @@ import { diagnoseDeep, diagnoseUdp } from './udp-diagnosis.ts'
 
 export type { DiagnoseProgress } from './progress.ts'
 
+/** Whom to ask, and how; everything has a default. */
 export interface DiagnoseOptions {
   /** Relays to try in every way: `https://HOST[:PORT][#sha256=HEX]`, `http://HOST[:PORT]`, `HOST`. */
   readonly relays?: readonly string[]
@@ -111,16 +112,23 @@ class Diagnosis {
   async #gather(signal: AbortSignal): Promise<Omit<Gathered, 'deep' | 'startedAt' | 'durationMs'>> {
     const stunTargets = this.#resolve(signal)
     const local = this.#local(stunTargets)
+    const times = { ipv4: 0, ipv6: 0, hops: 0, portMapping: 0, egress: 0 }
+    const timed = async <T>(group: keyof typeof times, work: Promise<T>): Promise<T> => {
+      const result = await work
+      times[group] = this.#elapsedMs()
+      return result
+    }
     const [ipv4, ipv6, hops, portMapping, egress, resolved] = await Promise.all([
-      this.#udp('ipv4', stunTargets, signal),
-      this.#udp('ipv6', stunTargets, signal),
-      this.#hops(stunTargets, signal),
-      this.#portMapping(local, signal),
-      this.#egress(stunTargets, signal),
+      timed('ipv4', this.#udp('ipv4', stunTargets, signal)),
+      timed('ipv6', this.#udp('ipv6', stunTargets, signal)),
+      timed('hops', this.#hops(stunTargets, signal)),
+      timed('portMapping', this.#portMapping(local, signal)),
+      timed('egress', this.#egress(stunTargets, signal)),
       stunTargets,
     ])
     const relayUrls = this.#targets.relays.map(({ text }) => text)
     return {
+      times,
       udp: { ipv4, ipv6 },
       hops,
       portMapping,

@@ -17,6 +17,7 @@ export interface PublicAddressFact extends Fact<string> {
   readonly port?: number
 }
 
+/** What the NATs and firewalls on the way do, in RFC 4787's terms. */
 export interface NatReport {
   /** The family that these facts are about: IPv4 where UDP works over it, else IPv6. */
   readonly family: 'ipv4' | 'ipv6'
@@ -44,8 +45,10 @@ export interface Ipv6Report {
   readonly boundaryHop: Fact<number>
 }
 
+/** How a port-mapping service of the gateway answered. */
 export type PortMappingValue = 'available' | 'absent' | 'refused' | 'unreachable-from-outside'
 
+/** One port-mapping service of the gateway: PCP, NAT-PMP or UPnP IGD. */
 export interface PortMappingFact extends Fact<PortMappingValue> {
   readonly externalAddress?: string
   readonly gateway?: string
@@ -53,6 +56,7 @@ export interface PortMappingFact extends Fact<PortMappingValue> {
   readonly proven: boolean | 'unknown'
 }
 
+/** A way to reach a relay or server. */
 export type EgressTransport = 'udp-stun' | 'tcp' | 'tls' | 'websocket' | 'connect-proxy' | 'ssh'
 
 /** Whether one transport to one relay or server works from here. */
@@ -70,6 +74,7 @@ export interface EgressFact extends Fact<boolean> {
   readonly tlsTrusted?: boolean
 }
 
+/** A relay, and how it can be reached from here. */
 export interface RelayReport {
   readonly url: string
   /** Lowest round trip over any transport; undefined (absent in JSON) when it could not be reached. */
@@ -78,11 +83,13 @@ export interface RelayReport {
   readonly reachableBy: readonly EgressTransport[]
 }
 
+/** Whether a login page answers in the place of servers. */
 export interface CaptivePortalFact extends Fact<boolean> {
   /** Where the portal redirects to. */
   readonly location?: string
 }
 
+/** The health of name resolution; `hijacked`: names that do not exist get an address. */
 export interface DnsFact extends Fact<'ok' | 'failing' | 'hijacked'> {
   readonly servers: readonly string[]
   readonly latencyMs?: number
@@ -90,6 +97,7 @@ export interface DnsFact extends Fact<'ok' | 'failing' | 'hijacked'> {
   readonly ipv6?: boolean
 }
 
+/** The HTTP proxy that the environment names, if any. */
 export interface ProxyFact extends Fact<'none' | 'works' | 'refuses' | 'dead'> {
   /** HOST:PORT, without credentials. */
   readonly address?: string
@@ -97,13 +105,16 @@ export interface ProxyFact extends Fact<'none' | 'works' | 'refuses' | 'dead'> {
   readonly source?: string
 }
 
+/** The largest IP packet, in bytes, that passes unfragmented, of the sizes that are tried. */
 export interface MtuFact extends Fact<number> {
   readonly bothWays: boolean | 'unknown'
 }
 
+/** What an interface is, as far as its name tells. */
 export type InterfaceKind =
   'ethernet-or-wifi' | 'vpn' | 'container' | 'virtual-machine' | 'bridge' | 'loopback' | 'other'
 
+/** One interface of this host. */
 export interface InterfaceReport {
   readonly name: string
   readonly kind: InterfaceKind
@@ -120,8 +131,10 @@ export interface HopReport {
   readonly reached: boolean
 }
 
+/** The network in one word: `open` to everybody, `easy` or `hard` to reach directly, `blocked` for UDP, or `offline`. */
 export type VerdictClass = 'open' | 'easy' | 'hard' | 'blocked' | 'offline'
 
+/** Something that a person can change. */
 export interface Remedy {
   /** Stable name for programs. */
   readonly id: string
@@ -131,6 +144,7 @@ export interface Remedy {
   readonly why: string
 }
 
+/** The report in a nutshell. */
 export interface Verdict {
   readonly class: VerdictClass
   /** One or two sentences for a person. */

@@ -3,6 +3,7 @@ import type { EndpointDependence, NatBehavior, PortAllocationDetail } from '../.
 /** How a direct connection between two peers would come about; `relay`: it would not. */
 export type PredictedResult = 'direct' | 'direct-birthday' | 'relay'
 
+/** What is to be expected of a pair of peers. */
 export interface PredictedOutcome {
   readonly result: PredictedResult
   /** One sentence for a person. */
@@ -11,6 +12,7 @@ export interface PredictedOutcome {
   readonly confidence: 'measured' | 'inferred'
 }
 
+/** The prediction for a peer in a typical network. */
 export interface PairPrediction extends PredictedOutcome {
   /** Mapping and filtering of the other side in RFC 4787's short words, or `open` or `UDP blocked`. */
   readonly peerNat: string

@@ -92,9 +92,10 @@ export class BindingLifetimeProbe extends SurveyMachine {
   }
 
   protected lookTimes(afterMs: number): readonly (number | undefined)[] {
-    return this.#tests.flatMap((test) => [
-      test.wakeUp === undefined ? this.#dueMs(test) : this.survey.nextMaturityMs(test.wakeUp, afterMs),
-    ])
+    return this.#tests.map((test) => {
+      if (test.wakeUp !== undefined) return this.survey.nextMaturityMs(test.wakeUp, afterMs)
+      return test.opening.isAnswered ? this.#dueMs(test) : this.survey.maturesAtMs(test.opening)
+    })
   }
 
   #dueMs(test: IdleTest): number | undefined {

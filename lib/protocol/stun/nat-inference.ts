@@ -199,6 +199,7 @@ export interface AllocationSample {
   readonly firstShot: boolean
 }
 
+/** How public ports are chosen, with what was seen of their order and range. */
 export interface AllocationFact extends Fact<PortAllocation>, PortAllocationDetail {}
 
 /** Ours: fewer answers than this say nothing about a pattern. */

@@ -157,10 +157,7 @@ test('lists every transport to every relay, with errors in words', (t) => {
 
 test('names who opens TLS, and the clock that is wrong', (t) => {
   const text = render(tlsInterception())
-  t.regex(
-    fact(text, 'TLS 443'),
-    /~ .*works, not trusted: certificate by “ACME Corp Web Inspection CA 2”: something/,
-  )
+  t.regex(fact(text, 'TLS 443'), /~ .*works, not trusted: certificate by “ACME Corp Web Inspection CA 2”:/)
   t.regex(fact(text, 'Clock'), /1 h 30 min ahead of the relays: certificates look expired/)
 })
 
