@@ -57,7 +57,8 @@ function parseJson(text: string): unknown {
 
 function stunAddresses(entries: readonly unknown[], relayIp: string): readonly TransportAddress[] {
   const addresses: TransportAddress[] = []
-  for (const entry of entries.slice(0, MAX_STUN_ADDRESSES)) {
+  for (const entry of entries) {
+    if (addresses.length === MAX_STUN_ADDRESSES) break
     const address = typeof entry === 'string' ? addressOf(entry) : undefined
     if (address === undefined || !mayBeAsked(address.ip, relayIp)) continue
     if (!addresses.some((known) => sameAddress(known, address))) addresses.push(address)
