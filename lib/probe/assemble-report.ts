@@ -24,7 +24,7 @@ import type {
 import { REPORT_SCHEMA } from './report.ts'
 import type { StunTarget } from './targets.ts'
 import type { DeepFacts, UdpDiagnosis } from './udp-diagnosis.ts'
-import { behaviorOf, drawVerdict, udpWorks } from './verdict.ts'
+import { behaviorOf, drawVerdict, isAnythingReachable, udpWorks } from './verdict.ts'
 
 /** What is known without sending a packet. */
 export interface LocalFacts {
@@ -87,7 +87,10 @@ export function assembleReport(gathered: Gathered): DiagnoseReport {
     clockSkewMs: known(times.egress, egress.clockSkewMs),
     dns: known(times.egress, egress.dns),
     proxy: known(times.egress, egress.proxy),
-    mtu: known(times[family], primary?.mtu ?? unknownMtu()),
+    mtu: known(
+      times[family],
+      works[family].value === true && primary !== undefined ? primary.mtu : unknownMtu(),
+    ),
     interfaces: local.interfaces,
     gateways: local.gateways.map(({ ip, interfaceName }) => ({ ip, interfaceName })),
     hops: hops.map(({ ttl, ip, reached }) => ({
@@ -96,7 +99,9 @@ export function assembleReport(gathered: Gathered): DiagnoseReport {
       ...(ip === undefined ? {} : { ip, scope: ipScope(ip) }),
     })),
   }
-  const prediction = predictTypicalPairs({ behavior: behaviorOf(findings), udpWorks: udpWorks(findings) })
+  // Where nothing was reached, nothing can be predicted.
+  const own = { behavior: behaviorOf(findings), udpWorks: udpWorks(findings) }
+  const prediction = isAnythingReachable(findings) ? predictTypicalPairs(own) : []
   const { startedAt, durationMs } = gathered
   return {
     schema: REPORT_SCHEMA,
@@ -126,47 +131,50 @@ function natReport(gathered: Gathered, family: AddressFamily): NatReport {
   return { family: of, publicIps, ...deepFacts, ...knownAll(gathered.times[family], facts) }
 }
 
-function untimedNatReport({ udp, hops, portMapping, deep }: Gathered, family: AddressFamily): NatReport {
+function untimedNatReport(gathered: Gathered, family: AddressFamily): NatReport {
+  const { udp, deep, egress } = gathered
   const diagnosis = udp[family]
-  const notAsked = 'UDP does not work, so nothing could be asked'
   const notDeep = 'measured with --deep only'
+  const overTcp = egress.overTcp.find(({ mapped }) => mapped.family === family)?.mapped.ip
   const common = {
     family,
     hairpin: deep?.hairpin ?? unknown(notDeep),
     bindingLifetimeMs: deep?.bindingLifetimeMs ?? unknown(notDeep),
+    ...layerFacts(gathered, family, diagnosis?.discovery.publicAddress?.ip ?? overTcp),
   } as const
-  if (diagnosis === undefined) {
-    return {
-      ...common,
-      mapping: unknownMapping(notAsked),
-      filtering: unknown(notAsked),
-      portAllocation: unknown(notAsked),
-      layers: unknown(notAsked),
-      cgn: unknown(notAsked),
-      boundaryHop: unknown(notAsked),
-      addressPool: unknown(notAsked),
-      publicIps: [],
-      alg: unknown(notAsked),
-    }
-  }
-  const { discovery, localIp, boundaryHop } = diagnosis
-  const gatewayExternalIps = [portMapping.pcp, portMapping.natPmp, portMapping.upnp].flatMap(
-    (fact) => fact.externalAddress ?? [],
-  )
-  const publicIp = discovery.publicAddress?.ip
-  const { layers, cgn } = inferLayers({ localIp, publicIp, gatewayExternalIps, hops, boundaryHop })
+  if (diagnosis?.discovery.contacts.some((contact) => contact.answered) !== true)
+    return { ...common, ...unknownNat() }
+  const { discovery, boundaryHop } = diagnosis
   const { mapping, filtering, portAllocation, addressPool, publicIps, alg } = discovery
+  return { ...common, mapping, filtering, portAllocation, boundaryHop, addressPool, publicIps, alg }
+}
+
+/** NATs can be counted with any public address, one that was seen over TCP included. */
+function layerFacts(
+  { udp, hops, portMapping, local }: Gathered,
+  family: AddressFamily,
+  publicIp: string | undefined,
+): Pick<NatReport, 'layers' | 'cgn'> {
+  const { pcp, natPmp, upnp } = portMapping
+  return inferLayers({
+    localIp: local.sourceIps[family],
+    publicIp,
+    gatewayExternalIps: [pcp, natPmp, upnp].flatMap((fact) => fact.externalAddress ?? []),
+    hops,
+    boundaryHop: udp[family]?.boundaryHop ?? unknown(),
+  })
+}
+
+function unknownNat(): Omit<NatReport, 'family' | 'hairpin' | 'bindingLifetimeMs' | 'layers' | 'cgn'> {
+  const why = 'no STUN server answered over UDP, so nothing could be asked'
   return {
-    ...common,
-    mapping,
-    filtering,
-    portAllocation,
-    layers,
-    cgn,
-    boundaryHop,
-    addressPool,
-    publicIps,
-    alg,
+    mapping: unknownMapping(why),
+    filtering: unknown(why),
+    portAllocation: unknown(why),
+    boundaryHop: unknown(why),
+    addressPool: unknown(why),
+    publicIps: [],
+    alg: unknown(why),
   }
 }
 
@@ -184,7 +192,7 @@ function unknownMapping(why: string): MappingFact {
 }
 
 function unknownMtu(): MtuFact {
-  return { ...unknown('UDP does not work, so nothing could be asked'), bothWays: 'unknown' }
+  return { ...unknown('no STUN server answered over UDP, so nothing could be asked'), bothWays: 'unknown' }
 }
 
 function icmpFact(hops: readonly Hop[]): Fact<boolean> {

@@ -175,7 +175,8 @@ class GatewayInquiry {
   #receivePcp(bytes: Uint8Array): void {
     const { version, resultCode } = decodePcpResponse(bytes)
     if (version !== PCP_VERSION) {
-      this.#set('pcp', inferred('absent', `${this.#gatewayIp} answers in version ${version}: NAT-PMP only`))
+      const what = version === 0 ? 'as NAT-PMP does' : `in version ${version} of PCP`
+      this.#set('pcp', inferred('absent', `${this.#gatewayIp} answers ${what}, and not in version 2`))
     } else if (resultCode === PCP_RESULT.notAuthorized) {
       this.#set('pcp', measured('refused', `${this.#gatewayIp} answers: not authorized`))
     } else {

@@ -154,9 +154,11 @@ function judgeReachability(t: ExecutionContext, report: DiagnoseReport, truth: S
 /** The number may stay unknown where nothing tells, but must not be wrong. */
 function judgeLayers(t: ExecutionContext, { nat }: DiagnoseReport, truth: SiteTruth): void {
   if (nat.family === 'ipv6') return
-  const expected = truth.natLayers >= 2 ? '2+' : String(truth.natLayers)
-  const isAnswered = familyOf(truth, 'ipv4').udpWorks
-  t.is(String(nat.layers.value), isAnswered ? expected : 'unknown', nat.layers.evidence.join('\n'))
+  const expected = truth.natLayers === 0 ? '0' : truth.natLayers === 1 ? '1' : '2+'
+  const { udpWorks, tcpPorts } = familyOf(truth, 'ipv4')
+  // Over TCP a relay also tells the public address; where pings do not pass, nothing tells the routers' addresses.
+  const isAnswered = udpWorks || tcpPorts === 'all'
+  t.is(nat.layers.value, isAnswered ? expected : 'unknown', nat.layers.evidence.join('\n'))
   if (isAnswered) t.is(nat.cgn.value, truth.cgn, nat.cgn.evidence.join('\n'))
 }
 

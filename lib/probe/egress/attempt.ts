@@ -1,4 +1,5 @@
 import { deadlineSignal } from '../../base/deadline.ts'
+import type { Deadline } from '../../base/deadline.ts'
 import { ReachError } from '../../base/errors.ts'
 import type { Clock } from '../../base/runtime.ts'
 
@@ -35,7 +36,7 @@ export async function attempt<T>(
 ): Promise<Attempt<T>> {
   limits.signal?.throwIfAborted()
   const startMs = clock.nowMs()
-  using deadline = deadlineSignal(clock, limits.timeoutMs, limits.signal)
+  using deadline = stepDeadline(clock, limits)
   try {
     return { kind: 'done', value: await step(deadline.signal), ms: clock.nowMs() - startMs }
   } catch (error) {
@@ -43,6 +44,14 @@ export async function attempt<T>(
     const [code, message] = described(error)
     return { kind: 'failed', code, message, ms: clock.nowMs() - startMs }
   }
+}
+
+/**
+ * A deadline under a signal that any number of steps may share: Node takes more than ten listeners of one signal for a
+ * leak and says so on stderr, but counts only those of the signal itself, not the signals that follow it.
+ */
+export function stepDeadline(clock: Clock, { timeoutMs, signal }: StepLimits): Deadline {
+  return deadlineSignal(clock, timeoutMs, signal === undefined ? undefined : AbortSignal.any([signal]))
 }
 
 /** What a protocol step throws when the other side answers, but not as it should. */

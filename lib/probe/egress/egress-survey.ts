@@ -52,12 +52,14 @@ const MAX_STUN_TCP_SERVERS = 4
 /** Tries all ways out beside each other. Rejects only when the signal fires for another reason than time. */
 export async function surveyEgress(runtime: Runtime, options: EgressSurveyOptions): Promise<EgressFindings> {
   const { relays, env, signal, budgetMs, onFact } = options
-  const callback = onFact === undefined ? {} : { onFact }
+  const tell = (fact: EgressFact) => {
+    if (!isForeignFamily(fact)) onFact?.(fact)
+  }
   const late = 'there was no time to find out'
   const [perRelay, mappings, captivePortal, dns] = await Promise.all([
     Promise.all(
       relays.map((relay) =>
-        inTime(probeRelay(runtime, relay, { env, signal, budgetMs, ...callback }), undefined),
+        inTime(probeRelay(runtime, relay, { env, signal, budgetMs, onFact: tell }), undefined),
       ),
     ),
     askStunServers(runtime, options),
@@ -78,7 +80,7 @@ export async function surveyEgress(runtime: Runtime, options: EgressSurveyOption
   const probed = perRelay.filter((one) => one !== undefined)
   const overTcp = [...probed.flatMap((one) => one.overTcp), ...mappings]
   return {
-    facts: probed.flatMap((one) => one.facts),
+    facts: probed.flatMap((one) => one.facts).filter((fact) => !isForeignFamily(fact)),
     tcpWorks: { ipv4: tcpFact(probed, mappings, 'ipv4'), ipv6: tcpFact(probed, mappings, 'ipv6') },
     overTcp,
     captivePortal,
@@ -86,6 +88,14 @@ export async function surveyEgress(runtime: Runtime, options: EgressSurveyOption
     dns,
     proxy: proxyFact(probed, env),
   }
+}
+
+/**
+ * The relay has an address of a family that this host has no route for: nothing blocks it, so it is no way out. That
+ * the family does not work is said in `tcp.works`.
+ */
+function isForeignFamily({ transport, value, error = '' }: EgressFact): boolean {
+  return transport === 'tcp' && value === false && /\b(ENETUNREACH|EADDRNOTAVAIL|EAFNOSUPPORT)\b/.test(error)
 }
 
 async function inTime<T>(work: Promise<T>, otherwise: T): Promise<T> {

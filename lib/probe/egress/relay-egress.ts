@@ -1,8 +1,7 @@
-import { deadlineSignal } from '../../base/deadline.ts'
 import type { RelayUrl } from '../../base/relay-url.ts'
 import type { ResolveOutcome, Runtime } from '../../base/runtime.ts'
 import type { EgressFact } from '../report.ts'
-import { all } from './attempt.ts'
+import { all, stepDeadline } from './attempt.ts'
 import { directTransports, probeDirect } from './direct-egress.ts'
 import type { RelayProbe } from './direct-egress.ts'
 import { EgressLedger } from './egress-ledger.ts'
@@ -54,7 +53,7 @@ export async function probeRelay(
     budgetMs = defaults.budgetMs,
   } = options
   signal?.throwIfAborted()
-  using budget = deadlineSignal(runtime.clock, budgetMs, signal)
+  using budget = stepDeadline(runtime.clock, { timeoutMs: budgetMs, ...(signal === undefined ? {} : { signal }) })
   const ledger = new EgressLedger(relay, onFact)
   const limits = { timeoutMs: stepTimeoutMs, signal: budget.signal }
   const probe = { runtime, relay, ledger, limits }

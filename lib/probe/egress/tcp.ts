@@ -1,8 +1,7 @@
-import { deadlineSignal } from '../../base/deadline.ts'
 import type { Runtime, TcpSocket } from '../../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../../base/transport-address.ts'
 import { transportAddress } from '../../base/transport-address.ts'
-import { attempt, orAbort, protocolError } from './attempt.ts'
+import { attempt, orAbort, protocolError, stepDeadline } from './attempt.ts'
 import type { Failure, StepLimits } from './attempt.ts'
 import { owned } from './owned-socket.ts'
 
@@ -192,7 +191,8 @@ async function settledOrLater(
   work: Promise<unknown>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  using pause = deadlineSignal(runtime.clock, CONNECTION_ATTEMPT_DELAY_MS, signal)
+  const limits = { timeoutMs: CONNECTION_ATTEMPT_DELAY_MS, ...(signal === undefined ? {} : { signal }) }
+  using pause = stepDeadline(runtime.clock, limits)
   // How it ended is told by `work` itself.
   await orAbort(work, pause.signal).catch(() => undefined)
   signal?.throwIfAborted()
