@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { ReachError } from '../lib/base/errors.ts'
@@ -61,11 +61,24 @@ async function ownCertificate(
     notBefore: new Date(nowMs - BACKDATE_MS),
     notAfter: new Date(nowMs + LIFETIME_MS),
   })
-  await mkdir(home, { recursive: true, mode: 0o700 })
-  const temporary = `${file}.new`
-  await writeFile(temporary, `${made.certificate}\n${made.key}`, { mode: 0o600 })
-  await rename(temporary, file)
+  await store(home, file, `${made.certificate}\n${made.key}`)
   return made
+}
+
+/** Written beside and renamed, so that a crash leaves the whole file or none. */
+async function store(home: string, file: string, text: string): Promise<void> {
+  const temporary = `${file}.new`
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 })
+    await rm(temporary, { force: true }) // one left by a crash would keep its own mode
+    await writeFile(temporary, text, { mode: 0o600, flag: 'wx' })
+    await rename(temporary, file)
+  } catch (error) {
+    throw new ReachError('ERR_REACH_CONFIG', `cannot write ${file}`, {
+      cause: error,
+      hint: 'name a folder that can be written to with  --home DIR',
+    })
+  }
 }
 
 async function read(file: string): Promise<string> {

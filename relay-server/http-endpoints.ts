@@ -17,20 +17,29 @@ const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 /** RFC 6455 §5.5.1 and §7.4.1: a close frame with status 1000. */
 const WEBSOCKET_CLOSE_NORMAL = Uint8Array.of(0x88, 0x02, 0x03, 0xe8)
 /** Ours: limits of what a stranger may send and how long it may take. */
-const HEADERS_TIMEOUT_MS = 5000
-const REQUEST_TIMEOUT_MS = 10_000
+const EXCHANGE_TIMEOUT_MS = 10_000
 const MAX_HEADER_BYTES = 8192
 
 /** Answers to diagnosis over HTTP (docs/wire.md); sockets are handed to it with `emit('connection', socket)`. */
-export function httpEndpoints(info: () => RelayInfo): Server {
+export function httpEndpoints(info: () => RelayInfo, timeoutMs = EXCHANGE_TIMEOUT_MS): Server {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false }, (request, response) =>
     answer(request, response, info),
   )
-  server.headersTimeout = HEADERS_TIMEOUT_MS
-  server.requestTimeout = REQUEST_TIMEOUT_MS
+  limitExchanges(server, timeoutMs)
   server.on('upgrade', upgrade)
   server.on('clientError', (_error, socket) => socket.destroy())
   return server
+}
+
+/**
+ * Ends every connection that is handed to the server after one exchange's time, however it is spent. Node's own
+ * `headersTimeout` and `requestTimeout` only work in a server that listens itself, which this one does not.
+ */
+export function limitExchanges(server: Server, timeoutMs = EXCHANGE_TIMEOUT_MS): void {
+  server.on('connection', (socket: Duplex) => {
+    const timer = setTimeout(() => socket.destroy(), timeoutMs)
+    socket.once('close', () => clearTimeout(timer))
+  })
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, info: () => RelayInfo): void {

@@ -31,6 +31,10 @@ export interface RelayServerOptions {
   readonly advertised?: AdvertisedIps
   /** Limits of the STUN server. Default: its own. */
   readonly limits?: Pick<StunServerOptions, 'rateLimit' | 'ration'>
+  /** How long a TCP connection may say nothing, or dawdle over the TLS handshake. Default 10 s. */
+  readonly firstByteTimeoutMs?: number
+  /** How long an HTTP exchange may take in all. Default 10 s. */
+  readonly httpTimeoutMs?: number
 }
 
 /** The deployable relay. For now it serves STUN (UDP and TCP) and what `diagnose` asks over HTTP and TLS. */
@@ -74,7 +78,8 @@ export class RelayServer implements AsyncDisposable {
     const info = () => ({ version: options.version, stun: stun.addresses.map(formatAddress) })
     let front: TcpFront | undefined
     try {
-      front = await TcpFront.open({ listen: options.listen, tls, stun, info })
+      const { listen, firstByteTimeoutMs, httpTimeoutMs } = options
+      front = await TcpFront.open({ listen, tls, stun, info, firstByteTimeoutMs, httpTimeoutMs })
       const relay = new RelayServer(runtime, stun, front, tls)
       if (options.admin !== undefined)
         relay.#admin = await openAdminServer(options.admin, () => relay.metrics())

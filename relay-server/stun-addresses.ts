@@ -41,6 +41,12 @@ function expand({ host, port }: Endpoint, interfaces: readonly NetworkInterface[
       },
     )
   }
+  // Answers name the other port before it is bound, so the system can't be left to pick one.
+  if (port === 0) {
+    throw new ReachError('ERR_REACH_CONFIG', `${formatEndpoint({ host, port })} names no port for STUN`, {
+      hint: 'give a port, such as 3478',
+    })
+  }
   if (host !== '0.0.0.0' && host !== '::') return [host]
   const family = host === '::' ? 'ipv6' : 'ipv4'
   const all = interfaces.flatMap(({ addresses }) => addresses).filter((address) => address.family === family)
@@ -70,7 +76,6 @@ function portsOf(
 }
 
 function nextPort(port: number): number {
-  if (port === 0) return 0
   return port < MAX_PORT ? port + 1 : port - 1
 }
 

@@ -18,10 +18,14 @@ export interface TcpFrontOptions {
   readonly tls: CertificateAndKey | undefined
   readonly stun: StunService
   readonly info: () => RelayInfo
+  /** Default {@link FIRST_BYTE_TIMEOUT_MS}. */
+  readonly firstByteTimeoutMs: number | undefined
+  /** How long an HTTP exchange may take. Default: see http-endpoints.ts. */
+  readonly httpTimeoutMs: number | undefined
 }
 
 /** Ours: who connects and says nothing, or dawdles over the TLS handshake, is cut off after this. */
-const FIRST_BYTE_TIMEOUT_MS = 10_000
+export const FIRST_BYTE_TIMEOUT_MS = 10_000
 /** Ours: bounds memory under a flood of connections; each costs some tens of KiB with TLS. */
 const MAX_CONNECTIONS = 10_000
 
@@ -30,11 +34,13 @@ export class TcpFront implements AsyncDisposable {
   readonly #options: TcpFrontOptions
   readonly #http: HttpServer
   readonly #tls: TlsServer | undefined
+  readonly #firstByteTimeoutMs: number
   #servers: readonly TcpServer[] = []
 
   private constructor(options: TcpFrontOptions) {
     this.#options = options
-    this.#http = httpEndpoints(options.info)
+    this.#firstByteTimeoutMs = options.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
+    this.#http = httpEndpoints(options.info, options.httpTimeoutMs)
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls)
   }
 
@@ -80,7 +86,7 @@ export class TcpFront implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    sniffFirstByte(socket, FIRST_BYTE_TIMEOUT_MS, (kind) => this.#dispatch(socket, kind))
+    sniffFirstByte(socket, this.#firstByteTimeoutMs, (kind) => this.#dispatch(socket, kind))
   }
 
   #dispatch(socket: Socket, kind: ConnectionKind): void {
@@ -102,7 +108,7 @@ export class TcpFront implements AsyncDisposable {
 
   #tlsServer({ certificate, key }: CertificateAndKey): TlsServer {
     const options = { cert: certificate, key, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const
-    const server = createTlsServer({ ...options, handshakeTimeout: FIRST_BYTE_TIMEOUT_MS }, (socket) => {
+    const server = createTlsServer({ ...options, handshakeTimeout: this.#firstByteTimeoutMs }, (socket) => {
       this.#http.emit('connection', socket)
     })
     // A failed handshake is the client's affair: scanners make many.
