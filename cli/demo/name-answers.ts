@@ -9,6 +9,10 @@ const TYPE_AAAA = 28
 const CLASS_IN = 1
 /** RFC 1035 §4.1.1: a response, authoritative, recursion as desired and available. */
 const RESPONSE_FLAGS = 0x8580
+/** RFC 1035 §4.1.1: the response bit and the opcode; a standard query has neither. */
+const KIND_MASK = 0xf800
+/** RFC 1035 §2.3.4. */
+const MAX_LABEL_LENGTH = 63
 const RCODE_NO_SUCH_NAME = 3
 const HEADER_LENGTH = 12
 /** RFC 1035 §4.1.4: a pointer to the name in the question. */
@@ -27,9 +31,9 @@ export function answerQuery(
   try {
     const reader = new ByteReader(query)
     const id = reader.u16('id')
-    const isResponse = (reader.u16('flags') & 0x8000) !== 0
+    const isQuery = (reader.u16('flags') & KIND_MASK) === 0
     const questions = reader.u16('question count')
-    if (isResponse || questions !== 1) return undefined
+    if (!isQuery || questions !== 1) return undefined
     reader.skip(6, 'other counts')
     const name = readName(reader)
     const type = reader.u16('type')
@@ -55,6 +59,8 @@ export function answerQuery(
 function readName(reader: ByteReader): string {
   const labels: string[] = []
   for (let length = reader.u8('label length'); length > 0; length = reader.u8('label length')) {
+    // More is a pointer (RFC 1035 §4.1.4), which a question has no use for.
+    if (length > MAX_LABEL_LENGTH) throw new ReachError('ERR_REACH_DECODE', `a label of ${length} bytes`)
     labels.push(new TextDecoder().decode(reader.bytes(length, 'label')))
   }
   return labels.join('.')

@@ -14,6 +14,7 @@ for (const entry of entries) {
 const socket = createSocket('udp4')
 socket.on('message', (query, from) => {
   const answer = answerQuery(query, zone)
-  if (answer !== undefined) socket.send(answer, from.port, from.address)
+  // Without a callback a refusal of the system would end the process; port 0 would be one of Node's.
+  if (answer !== undefined && from.port !== 0) socket.send(answer, from.port, from.address, () => undefined)
 })
 socket.bind(53, listenIp, () => console.log('ready'))
