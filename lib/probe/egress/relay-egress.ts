@@ -53,7 +53,10 @@ export async function probeRelay(
     budgetMs = defaults.budgetMs,
   } = options
   signal?.throwIfAborted()
-  using budget = stepDeadline(runtime.clock, { timeoutMs: budgetMs, ...(signal === undefined ? {} : { signal }) })
+  using budget = stepDeadline(runtime.clock, {
+    timeoutMs: budgetMs,
+    ...(signal === undefined ? {} : { signal }),
+  })
   const ledger = new EgressLedger(relay, onFact)
   const limits = { timeoutMs: stepTimeoutMs, signal: budget.signal }
   const probe = { runtime, relay, ledger, limits }

@@ -105,3 +105,16 @@ test('a caller who gives up gets his own reason', async (t) => {
   await t.throwsAsync(probing, { message: 'enough' })
   t.is(runtime.clock.pendingTimers, 0)
 })
+
+test('twenty questions under one signal are no leak to warn of', async (t) => {
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => void warnings.push(warning)
+  process.on('warning', onWarning)
+  const runtime = new ScriptedRuntime({ resolving: () => 'silent' })
+  const names = Array.from({ length: 6 }, (_, i) => `relay${i}.example`)
+  const probing = probeDns(runtime, names, { signal: new AbortController().signal })
+  await runtime.advance(1000)
+  await probing
+  process.off('warning', onWarning)
+  t.deepEqual(warnings, [])
+})
