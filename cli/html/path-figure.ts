@@ -1,11 +1,10 @@
 import type { DiagnoseReport, EgressFact } from '../../lib/index.ts'
 import type { Family } from '../render/families.ts'
-import { familiesToDraw, familyName } from '../render/families.ts'
-import type { PathStep } from '../render/path-picture.ts'
+import { factsOf, familiesToDraw, familyName } from '../render/families.ts'
+import type { PathStep, PathStepKind } from '../render/path-picture.ts'
 import { pathSteps } from '../render/path-picture.ts'
 import type { ServerReport } from '../render/relay-facts.ts'
 import { egressLine, latencyWords, servers } from '../render/relay-facts.ts'
-import { allocationWords, filteringWords, mappingWords } from '../render/nat-words.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
 import { stepIcon, toneIcon } from './icons.ts'
@@ -19,10 +18,12 @@ export function pathFigure(report: DiagnoseReport): Html {
   </section>`
 }
 
+const TRANSLATES_OR_FILTERS: readonly PathStepKind[] = ['nat', 'carrier-nat', 'firewall']
+
 function pathList(report: DiagnoseReport, family: Family, isLabelled: boolean): Html {
   const label = isLabelled ? html`<h3>${familyName(family)}</h3>` : undefined
   const steps = pathSteps(report, family)
-  const lastFilter = steps.findLastIndex(({ kind }) => kind !== 'host' && kind !== 'internet')
+  const lastFilter = steps.findLastIndex(({ kind }) => TRANSLATES_OR_FILTERS.includes(kind))
   return html`${label}
     <ol class="path">
       ${steps.map((step, index) =>
@@ -42,22 +43,18 @@ function stepItem({ kind, title, address, notes }: PathStep, behaviour: readonly
 
 /** How the stations between translate and filter; measured from inside, so for all of them together. */
 function behaviours(report: DiagnoseReport, family: Family, steps: readonly PathStep[]): readonly string[] {
-  const isNatFamily = family === report.nat.family
-  const { mapping, filtering } = isNatFamily ? report.nat : report.ipv6
-  const together = steps.filter(({ kind }) => kind === 'nat' || kind === 'carrier-nat').length > 1
-  const allocation = report.nat.portAllocation
+  const facts = factsOf(report, family)
+  if (facts === undefined) return []
+  const { mapping, filtering } = facts
+  const allocation = facts === report.nat ? report.nat.portAllocation.value : 'unknown'
+  const isTranslated = mapping.value !== 'none'
   const words = [
-    ...(mapping.value === 'unknown' || mapping.value === 'none'
-      ? []
-      : [`mapping ${mappingWords(mapping.value).value}`]),
-    ...(filtering.value === 'unknown' || filtering.value === 'none'
-      ? []
-      : [`filtering ${filteringWords(filtering.value).value}`]),
-    ...(isNatFamily && allocation.value !== 'unknown' && mapping.value !== 'none'
-      ? [`ports ${allocationWords(allocation.value, allocation).value}`]
-      : []),
+    ...(mapping.value === 'unknown' || !isTranslated ? [] : [`mapping ${mapping.value}`]),
+    ...(filtering.value === 'unknown' || filtering.value === 'none' ? [] : [`filtering ${filtering.value}`]),
+    ...(allocation === 'unknown' || !isTranslated ? [] : [`ports ${allocation}`]),
   ]
-  return together && words.length > 0 ? ['all NATs together:', ...words] : words
+  const nats = steps.filter(({ kind }) => kind === 'nat' || kind === 'carrier-nat')
+  return nats.length > 1 && words.length > 0 ? ['all NATs together:', ...words] : words
 }
 
 function serverList(report: DiagnoseReport): Html | undefined {

@@ -1,19 +1,16 @@
 import type { DiagnoseReport, PairPrediction } from '../../lib/index.ts'
 import { PROBABLY } from '../render/fact-line.ts'
-import { SHORT_NAMES, resultWords } from '../render/verdict-words.ts'
+import { NO_PREDICTIONS, SHORT_NAMES, meaningfulPredictions, resultWords } from '../render/verdict-words.ts'
 import type { Html } from './html.ts'
 import { html } from './html.ts'
 import { toneIcon } from './icons.ts'
 
 /** Whom this host can connect to directly. */
-export function predictionTable({ prediction }: DiagnoseReport): Html {
+export function predictionTable(report: DiagnoseReport): Html {
+  const prediction = meaningfulPredictions(report)
   return html`<section class="card" aria-labelledby="meaning">
     <h2 id="meaning">What this means</h2>
-    ${
-      prediction.length === 0
-        ? html`<p>Nothing can be said about peers while this host is cut off.</p>`
-        : table(prediction)
-    }
+    ${prediction.length === 0 ? html`<p>${NO_PREDICTIONS}</p>` : table(prediction)}
   </section>`
 }
 

@@ -1,4 +1,4 @@
-import type { DiagnoseReport } from '../../lib/index.ts'
+import type { DiagnoseReport, Ipv6Report, NatReport } from '../../lib/index.ts'
 
 export type Family = 'ipv4' | 'ipv6'
 
@@ -19,6 +19,12 @@ export function familyWorks(report: DiagnoseReport, family: Family): boolean {
 /** IPv6 works beside IPv4, so that its own facts say something. */
 export function ipv6IsApart(report: DiagnoseReport): boolean {
   return report.nat.family === 'ipv4' && familyWorks(report, 'ipv6')
+}
+
+/** What was measured of a family's NAT or firewall; undefined where the report says nothing about it. */
+export function factsOf(report: DiagnoseReport, family: Family): NatReport | Ipv6Report | undefined {
+  if (family === report.nat.family) return report.nat
+  return family === 'ipv6' ? report.ipv6 : undefined
 }
 
 /** The families worth drawing: those that work; when none does, the one that the NAT facts are about. */

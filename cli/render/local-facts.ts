@@ -80,6 +80,7 @@ function dnsLine(fact: DnsFact): FactLine {
 
 function clockLine(fact: Fact<number>): FactLine {
   return factLine('Clock', fact, (skewMs) => {
+    if (skewMs === 0) return { value: 'right', meaning: 'as the relays’ clocks', tone: 'good' }
     const off = `${formatDuration(Math.abs(skewMs))} ${skewMs >= 0 ? 'ahead of' : 'behind'} the relays`
     return Math.abs(skewMs) >= HARMFUL_SKEW_MS
       ? { value: off, meaning: 'certificates look expired or not yet valid', tone: 'bad' }

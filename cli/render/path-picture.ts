@@ -1,6 +1,6 @@
 import type { DiagnoseReport, EndpointDependence, HopReport, InterfaceReport } from '../../lib/index.ts'
 import type { Family } from './families.ts'
-import { familyOf, familyWorks } from './families.ts'
+import { factsOf, familyOf, familyWorks } from './families.ts'
 
 export type PathStepKind =
   'host' | 'router' | 'nat' | 'carrier-nat' | 'firewall' | 'internet' | 'portal' | 'dead-end'
@@ -127,7 +127,7 @@ interface Behaviour {
 }
 
 function behaviour(report: DiagnoseReport, family: Family): Behaviour {
-  const facts = family === report.nat.family ? report.nat : family === 'ipv6' ? report.ipv6 : undefined
+  const facts = factsOf(report, family)
   if (facts === undefined) return { mapping: 'unknown', restricts: false, boundaryHop: 'unknown' }
   const { mapping, filtering, boundaryHop } = facts
   const restricts =

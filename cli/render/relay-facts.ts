@@ -76,8 +76,8 @@ function workingWords(fact: EgressFact): Wording {
 }
 
 function blockedWords(fact: EgressFact): Wording {
-  const reason = fact.error === undefined ? undefined : errorWords(fact.error)
-  const meaning = fact.tlsTrusted === false ? distrustWords(fact) : reason
+  const distrust = fact.tlsTrusted === false ? distrustWords(fact) : undefined
+  const meaning = fact.error === undefined ? distrust : errorWords(fact.error)
   return { value: 'does not work', tone: 'bad', ...(meaning === undefined ? {} : { meaning }) }
 }
 
@@ -98,6 +98,7 @@ const ERRORS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'forbidden on this host'],
   ['EPERM', 'forbidden on this host'],
   ['ENOTFOUND', 'the name was not found'],
+  ['ENODATA', 'the name has no address'],
   ['EAI_AGAIN', 'the name could not be looked up'],
 ])
 

@@ -11,7 +11,15 @@ import type { TerminalOptions } from './terminal-page.ts'
 import { TerminalPage } from './terminal-page.ts'
 import { formatDuration, formatInstant } from './units.ts'
 import type { PredictionGroup } from './verdict-words.ts'
-import { SHORT_NAMES, groupPredictions, noRemedyWords, resultWords, verdictWords } from './verdict-words.ts'
+import {
+  NO_PREDICTIONS,
+  SHORT_NAMES,
+  meaningfulPredictions,
+  groupPredictions,
+  noRemedyWords,
+  resultWords,
+  verdictWords,
+} from './verdict-words.ts'
 
 /** Narrower than this, tables are written one below the other. */
 const TABLE_MIN_WIDTH = 72
@@ -53,10 +61,11 @@ function stepWords({ title, address, notes }: PathStep): string {
   return title + detail
 }
 
-function writePredictions(page: TerminalPage, { prediction }: DiagnoseReport): void {
+function writePredictions(page: TerminalPage, report: DiagnoseReport): void {
+  const prediction = meaningfulPredictions(report)
   page.heading('What this means')
   if (prediction.length === 0) {
-    page.paragraph([span('Nothing can be said about peers while this host is cut off.')], { indent: 2 })
+    page.paragraph([span(NO_PREDICTIONS)], { indent: 2 })
     return
   }
   page.paragraph([span('How you connect to a peer, by what the peer is behind:')], { indent: 2 })

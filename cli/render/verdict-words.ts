@@ -1,4 +1,5 @@
-import type { PairPrediction, PredictedResult, VerdictClass } from '../../lib/index.ts'
+import type { DiagnoseReport, PairPrediction, PredictedResult, VerdictClass } from '../../lib/index.ts'
+import { isAnythingReachable } from '../../lib/index.ts'
 import type { Tone } from './fact-line.ts'
 
 export interface VerdictWords {
@@ -50,6 +51,14 @@ export const SHORT_NAMES: readonly (readonly [name: string, meaning: string])[] 
   ['ADF', 'only addresses that were sent to can answer'],
   ['APDF', 'only addresses and ports that were sent to can answer'],
 ]
+
+/** Predictions mean nothing while no server was reached at all. */
+export function meaningfulPredictions(report: DiagnoseReport): readonly PairPrediction[] {
+  return isAnythingReachable(report) ? report.prediction : []
+}
+
+/** Instead of predictions where there are none. */
+export const NO_PREDICTIONS = 'Nothing can be said about peers while this host reaches no server.'
 
 /** Predictions that follow each other and come out alike, for the same reason. */
 export interface PredictionGroup {

@@ -466,7 +466,6 @@ export function offline(): DiagnoseReport {
     interfaces: [{ name: 'wlan0', kind: 'ethernet-or-wifi', addresses: [], carries: [] }],
     gateways: [],
     hops: [],
-    prediction: [],
     verdict: aVerdict(
       'offline',
       'this host has no connection to the internet.',
@@ -520,7 +519,13 @@ export function tlsInterception(): DiagnoseReport {
   return aReport({
     egress: egressTo().map((fact) =>
       fact.transport === 'tls' || fact.transport === 'websocket'
-        ? { ...fact, value: true, tlsIssuer: 'ACME Corp Web Inspection CA 2', tlsTrusted: false }
+        ? {
+            ...fact,
+            ...measured(false, 'the certificate does not have the pinned fingerprint'),
+            error: 'TLS is intercepted: certificate signed by ACME Corp Web Inspection CA 2',
+            tlsIssuer: 'ACME Corp Web Inspection CA 2',
+            tlsTrusted: false,
+          }
         : fact,
     ),
     clockSkewMs: at(

@@ -8,6 +8,8 @@ import { DARK, LIGHT, PAGE_STYLE } from '../../../cli/html/page-style.ts'
 import { withEveryText } from '../../support/hostile-report.ts'
 import {
   ALL_REPORTS,
+  aNat,
+  aReport,
   captivePortal,
   dualStackFirewall,
   easyHome,
@@ -110,7 +112,7 @@ test('says in words which transports work', (t) => {
   t.true(text.includes('UDP 3478 blocked'))
   t.true(text.includes('TLS 443 works'))
   t.true(text.includes('TLS 8443 not known'))
-  t.true(textOf(renderHtmlReport(tlsInterception())).includes('TLS 443 works, not trusted'))
+  t.true(textOf(renderHtmlReport(tlsInterception())).includes('TLS 443 blocked'))
 })
 
 test('shows unknown facts with their reason, and inferred ones as probable', (t) => {
@@ -144,6 +146,17 @@ test('draws IPv6 apart where both families work', (t) => {
     text.includes(
       'IPv6 this host 2001:db8:77:1::10 enp3s0 firewall fe80::1 filtering address-and-port-dependent',
     ),
+  )
+})
+
+test('does not give the behaviour of IPv6 to the IPv4 path, nor to a sign-in page', (t) => {
+  const report = aReport({ nat: aNat({ family: 'ipv6' }), ipv6: dualStackFirewall().ipv6 })
+  const [, after = ''] = textOf(renderHtmlReport(report)).split('Your way to the internet')
+  const [path = ''] = after.split('What is reached')
+  t.regex(path, /this host 192\.168\.1\.10 wlan0 .* internet as 203\.0\.113\.50/)
+  t.false(path.includes('filtering'))
+  t.true(
+    textOf(renderHtmlReport(captivePortal())).includes('sign-in page wifi.hotel.example What is reached'),
   )
 })
 
