@@ -37,10 +37,11 @@ export type UdpEffect =
 
 /**
  * Pads every request to at least the size of any reply, so that a server that never amplifies can answer in full. RFC
- * 8489 §14.14 allows SOFTWARE up to 127 characters.
+ * 8489 §14.14 allows SOFTWARE up to 127 characters. A multiple of 4, because servers of RFC 3489 know no padding: they
+ * take the message for malformed (node-stun does).
  */
 const SOFTWARE =
-  'p2p-reach (this text makes the request as long as its reply, so that the server cannot be used to amplify)'
+  'p2p-reach (this text makes a request as long as its answer, so that the server cannot be used to amplify it)'
 export const PADDING_SOFTWARE: StunAttribute = { type: 'software', value: SOFTWARE }
 
 /** Ours: no answer comes later than this many smoothed round trips; a shot without one counts as lost from then on. */
