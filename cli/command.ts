@@ -59,7 +59,9 @@ function parseRelay(argv: readonly string[], wantsHelp: boolean, env: Environmen
 }
 
 function unknownCommand(word: string): ReachError {
-  const close = COMMANDS.find((name) => distance(name.split(' ')[0] ?? name, word) <= 2)
+  // "--relay" is a flag in the wrong place, and no typo of "relay".
+  const isFlag = word.startsWith('-')
+  const close = isFlag ? undefined : COMMANDS.find((name) => distance(name.split(' ')[0] ?? name, word) <= 2)
   const hint =
     close === undefined ? 'p2p-reach --help lists the commands' : `did you mean  p2p-reach ${close}`
   return new ReachError('ERR_REACH_USAGE', `unknown command ${JSON.stringify(word)}`, { hint })

@@ -149,21 +149,26 @@ function readConfig(
   const text = readText(file, chosen !== undefined)
   if (text === undefined) return new Map()
   const config = asRecord(parseJson(text, file), file)
-  const common = Object.entries(config).filter(([, value]) => !isRecord(value))
-  const sections = Object.entries(config).filter(([, value]) => isRecord(value))
-  const known = sections.find(([name]) => name === section)?.[1]
+  const isSectionEntry = ([name, value]: readonly [string, unknown]) => isRecord(value) || isSection(name)
+  const common = Object.entries(config).filter((entry) => !isSectionEntry(entry))
+  const sections = Object.entries(config).filter(isSectionEntry)
+  const [, known = {}] = sections.find(([name]) => name === section) ?? []
   for (const [name] of sections) checkSection(name, file)
   return new Map([
     ...entriesOf(common, COMMON, file),
-    ...entriesOf(Object.entries(asRecord(known ?? {}, file)), specs, file),
+    ...entriesOf(Object.entries(asRecord(known, `${file}: ${section}`)), specs, file),
   ])
 }
 
 /** The sections of the config file, one for each command that keeps settings. */
 export const CONFIG_SECTIONS = ['diagnose', 'relay-up'] as const
 
+function isSection(name: string): boolean {
+  return CONFIG_SECTIONS.some((section) => section === name)
+}
+
 function checkSection(name: string, file: string): void {
-  if (CONFIG_SECTIONS.some((section) => section === name)) return
+  if (isSection(name)) return
   throw new ReachError('ERR_REACH_CONFIG', `${file}: unknown key ${JSON.stringify(name)}`, {
     hint: `known sections: ${CONFIG_SECTIONS.join(', ')}`,
   })
@@ -175,7 +180,8 @@ function entriesOf(
   file: string,
 ): [string, Value][] {
   return entries.map(([name, value]) => {
-    const spec = specs[name]
+    // Not whatever all objects have: "constructor" is no setting.
+    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined
     if (spec === undefined || spec.flagOnly === true) {
       const known = Object.keys(specs).filter((key) => specs[key]?.flagOnly !== true)
       throw new ReachError('ERR_REACH_CONFIG', `${file}: unknown key ${JSON.stringify(name)}`, {

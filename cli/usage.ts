@@ -30,7 +30,7 @@ Options:
   --config FILE      settings file (default: config.json in the home folder)
 
 Without --relay and --stun, public STUN servers are asked (docs/diagnose.md lists them).
-Every option but --json and --html also has an environment variable: P2P_REACH_STUN, P2P_REACH_RELAY, …
+Every option but --json, --html and --config also has an environment variable: P2P_REACH_STUN, P2P_REACH_RELAY, …
 
 Exit codes: 0 something was reached, 2 usage, 3 nothing was reached, 130 interrupted.
 

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { DiagnoseReport } from '../../lib/index.ts'
 import { ReachError, diagnose, isAnythingReachable } from '../../lib/index.ts'
+import { parseTargets } from '../../lib/probe/targets.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { renderHtmlReport } from '../html/html-report.ts'
@@ -30,6 +31,7 @@ export interface DiagnoseCommand {
   readonly json: boolean
 }
 
+/** @throws {ReachError} ERR_REACH_USAGE, ERR_REACH_CONFIG, ERR_REACH_ADDRESS */
 export function parseDiagnose(argv: readonly string[], env: Environment): DiagnoseCommand {
   const settings = readSettings('diagnose', SPECS, argv, env)
   const [extra] = settings.positionals
@@ -38,10 +40,13 @@ export function parseDiagnose(argv: readonly string[], env: Environment): Diagno
       hint: `name servers with  --stun ${extra}  or  --relay ${extra}`,
     })
   }
+  const relays = settings.list('relay')
+  const stun = settings.list('stun')
+  parseTargets(relays, stun) // so that a mistake is told before anything begins
   return {
     kind: 'diagnose',
-    relays: settings.list('relay'),
-    stun: settings.list('stun'),
+    relays,
+    stun,
     deep: settings.flag('deep'),
     htmlFile: settings.text('html'),
     json: settings.flag('json'),
