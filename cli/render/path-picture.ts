@@ -43,10 +43,11 @@ function endStep(report: DiagnoseReport, family: Family): PathStep {
       ? step('internet', 'internet', undefined, ['public address not known'])
       : step('internet', 'internet as', address)
   }
-  const isProvenDead =
+  const isDead =
+    report.verdict.class === 'offline' ||
     address === 'none' ||
     (report.udp.works[family].value === false && report.tcp.works[family].value === false)
-  return isProvenDead
+  return isDead
     ? step('dead-end', 'no way to the internet')
     : step('internet', 'internet', undefined, ['not known whether it is reached'])
 }

@@ -120,6 +120,15 @@ test('no way out and a sign-in page end the path', (t) => {
   t.deepEqual(picture(captivePortal()).at(-1), 'portal wifi.hotel.example')
 })
 
+test('an offline host has no way out, also where its addresses are merely unknown', (t) => {
+  const report = aReport({
+    ...offline(),
+    publicAddress: { ipv4: unknown('x'), ipv6: unknown('x') },
+    udp: { ...offline().udp, works: { ipv4: unknown('x'), ipv6: unknown('x') } },
+  })
+  t.deepEqual(picture(report), ['host', 'dead-end'])
+})
+
 test('the interface that carries the family names the source, not the first one', (t) => {
   const report = aReport({
     interfaces: [
