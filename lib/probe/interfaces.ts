@@ -7,7 +7,7 @@ import type { InterfaceKind, InterfaceReport } from './report.ts'
  */
 const KINDS: readonly (readonly [RegExp, InterfaceKind])[] = [
   [/^(lo\d*|Loopback.*)$/i, 'loopback'],
-  [/^(docker|br-[0-9a-f]{12}|veth|cni|flannel|cali|podman|lxc|lxd|nerdctl)/i, 'container'],
+  [/^(docker|br-[0-9a-f]{12}|veth(?!ernet)|cni|flannel|cali|podman|lxc|lxd|nerdctl)/i, 'container'],
   [/^(virbr|vmnet|vboxnet|vEthernet|VirtualBox|VMware|bridge1\d\d|vnic|tap)/i, 'virtual-machine'],
   [
     /^(tun|utun|wg|tailscale|zt|ppp|ipsec|nordlynx|proton|mullvad|cscotun|gpd|warp|CloudflareWARP|wt\d)/i,

@@ -197,7 +197,7 @@ class GatewayInquiry {
     this.#set(
       'natPmp',
       measured('available', `${this.#gatewayIp} answers NAT-PMP: ${says}`),
-      isUsable ? externalIp : undefined,
+      isUsable ? { externalAddress: externalIp } : {},
     )
   }
 
@@ -208,11 +208,15 @@ class GatewayInquiry {
     this.#set(
       'upnp',
       measured('available', `${from.ip} is an ${response.searchTarget.slice(0, 80)}${server}`),
+      { gateway: from.ip }, // which need not be the one that was asked: the group hears the search, too
     )
   }
 
-  #set(service: Service, fact: Fact<PortMappingValue>, externalAddress?: string): void {
-    const external = externalAddress === undefined ? {} : { externalAddress }
-    this.#facts.set(service, { ...fact, ...external, gateway: this.#gatewayIp, proven: 'unknown' })
+  #set(
+    service: Service,
+    fact: Fact<PortMappingValue>,
+    extra: { readonly externalAddress?: string; readonly gateway?: string } = {},
+  ): void {
+    this.#facts.set(service, { ...fact, gateway: this.#gatewayIp, ...extra, proven: 'unknown' })
   }
 }
