@@ -168,7 +168,7 @@ test('of two networks the one with the lower metric is used, unless the destinat
   const net = newNet()
   const server = new Probe(net, net.host())
   const [cable, mobile] = [net.nat({ lan: '10.1.0.0/16' }), net.nat({ lan: '10.2.0.0/16' })]
-  const neighbour = new Probe(net, net.host({ behind: mobile }))
+  const neighbour = new Probe(net, net.host({ behind: cable }))
   const host = net.host({
     behind: cable,
     metric: 200,
@@ -181,8 +181,8 @@ test('of two networks the one with the lower metric is used, unless the destinat
     return to.packets.at(-1)?.from.ip
   }
   t.is(seen(server), mobile.externalIps[0])
-  t.is(seen(neighbour), '10.2.0.11')
-  const bound = new Probe(net, host, { ip: '10.1.0.10' })
+  t.is(seen(neighbour), '10.1.0.11')
+  const bound = new Probe(net, host, { ip: '10.1.0.11' })
   t.is(bound.shows(server)?.ip, cable.externalIps[0])
 })
 
@@ -223,6 +223,16 @@ test('timers of a suspended host can be cancelled, and those that come due while
   net.clock.advance(61)
   t.is(count, 1)
   t.is(net.clock.pendingTimers, 0)
+})
+
+test('a timer that is due at the very moment of falling asleep waits, too', (t) => {
+  const net = newNet()
+  const host = net.host()
+  net.clock.setTimer(10, () => host.suspend(100))
+  const fired: number[] = []
+  host.clock.setTimer(10, () => fired.push(net.clock.nowMs()))
+  net.clock.advance(200)
+  t.deepEqual(fired, [110])
 })
 
 test('one host’s calendar may be wrong', (t) => {

@@ -116,6 +116,23 @@ test('jitter is spread evenly between the delay and the delay with all of it', (
   t.true(Math.abs(mean - 20) < 1.5, String(mean))
 })
 
+test('a packet does not overtake one that arrives at the same moment, even where the delay has become none', (t) => {
+  const net = new VirtualInternet({ seed: 1 })
+  const receiver = new Probe(net, net.host({ link: {} }))
+  const sender = net.host({ link: { delayMs: 10 } })
+  const socket = sender.openUdp()
+  net.clock.setTimer(10, () => {
+    sender.configureLink({ delayMs: 0 })
+    socket.send(Uint8Array.of(2), receiver.address)
+  })
+  socket.send(Uint8Array.of(1), receiver.address)
+  net.clock.advance(20)
+  t.deepEqual(
+    receiver.packets.map(({ bytes }) => bytes[0]),
+    [1, 2],
+  )
+})
+
 test('a link may deliver twice, each time a copy', (t) => {
   const { receiver, sender } = scene(1, { up: { duplicate: 1 } })
   sender.send(receiver.address, { bytes: payload(5) })

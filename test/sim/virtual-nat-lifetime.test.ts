@@ -139,6 +139,14 @@ test('a NAT can come back with another address; the former is nobody’s then', 
   t.true(server.reaches(after, client))
 })
 
+test('the address that a NAT has given up can be had by somebody else', (t) => {
+  const { net, server, nat } = scene()
+  const [former = ''] = nat.externalIps
+  nat.renumber()
+  const heir = new Probe(net, net.host({ ipv4: [former] }))
+  t.true(server.reaches(heir.address, heir))
+})
+
 test('a NAT can be given its new addresses', (t) => {
   const { server, client, nat } = scene()
   nat.renumber(['192.0.2.200'])

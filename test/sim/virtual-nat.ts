@@ -1,7 +1,7 @@
 import type { AddressFamily } from '../../lib/base/transport-address.ts'
 import { LanAddressPlan } from './virtual-address-plan.ts'
 import type { NatOptions } from './virtual-nat-options.ts'
-import type { NatMapping } from './virtual-nat-table.ts'
+import type { NatMapping } from './virtual-nat-mappings.ts'
 import { NatTranslator } from './virtual-nat-translator.ts'
 import { ForwardingNode } from './virtual-node.ts'
 import type { AssignedIp, TraceHop } from './virtual-node.ts'
