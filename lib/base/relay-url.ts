@@ -31,7 +31,8 @@ export function parseRelayUrl(input: string): RelayUrl {
   const [whole, fragment] = splitOnce(text, '#')
   const match = /^(?:(?<scheme>[a-z][a-z0-9+.-]*):\/\/)?(?<rest>.*)$/is.exec(whole)
   const scheme = match?.groups?.scheme?.toLowerCase() ?? 'https'
-  const rest = match?.groups?.rest ?? ''
+  // Browsers and habit add the slash; it names nothing.
+  const rest = (match?.groups?.rest ?? '').replace(/\/$/, '')
   if (scheme !== 'https' && scheme !== 'http') throw invalid(text, schemeHint(scheme))
   checkAuthority(text, rest)
   const endpoint = endpointOf(text, rest, scheme, match?.groups?.scheme !== undefined)

@@ -10,6 +10,7 @@ import { assembleReport } from './assemble-report.ts'
 import type { EgressFindings } from './egress/egress-survey.ts'
 import { surveyEgress } from './egress/egress-survey.ts'
 import { DEFAULT_PORTAL_CHECKS } from './default-servers.ts'
+import { proxyFor } from './egress/proxy-environment.ts'
 import { describeInterfaces } from './interfaces.ts'
 import type { PortMappingPresence } from './port-mapping-presence.ts'
 import { probePortMapping } from './port-mapping-presence.ts'
@@ -52,6 +53,7 @@ const UDP_DEADLINE_MS = 3200
 const MIN_UDP_BUDGET_MS = 1000
 const TRACE_MAX_HOPS = 6
 const TRACE_TIMEOUT_MS = 1000
+const ANY_TLS_HOST = { host: 'relay.invalid', port: 443, secure: true } as const
 /** Any address of the internet: asking for the route to it sends nothing. Documentation ranges of RFC 5737 and 3849. */
 const ANYWHERE: Readonly<Record<AddressFamily, TransportAddress>> = {
   ipv4: transportAddress('203.0.113.1', 3478),
@@ -145,7 +147,10 @@ class Diagnosis {
 
   async #resolve(signal: AbortSignal): Promise<readonly StunTarget[]> {
     try {
-      return await resolveStunTargets(this.#runtime, this.#targets, signal)
+      // Networks with a proxy often resolve no name of the outside: there only the proxy knows.
+      const hasProxy = proxyFor(this.#options.env ?? {}, ANY_TLS_HOST).kind !== 'direct'
+      const absent = this.#targets.areDefault || hasProxy ? 'outcome' : 'error'
+      return await resolveStunTargets(this.#runtime, this.#targets, { signal, absent })
     } catch (error) {
       if (!isTimeout(error)) throw error
       return []

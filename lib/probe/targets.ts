@@ -42,12 +42,12 @@ export function parseTargets(relays: readonly string[], stun: readonly string[])
 
 /**
  * Looks up all STUN servers, those of relays at the default port included.
- * @throws {ReachError} ERR_REACH_HOST_NOT_FOUND for a name that a person gave and that does not exist
+ * @throws {ReachError} ERR_REACH_HOST_NOT_FOUND for a name that does not exist, unless that is to be an outcome
  */
 export async function resolveStunTargets(
   runtime: Runtime,
   targets: Targets,
-  signal: AbortSignal,
+  options: { readonly signal: AbortSignal; readonly absent: 'error' | 'outcome' },
 ): Promise<readonly StunTarget[]> {
   const named = [
     ...targets.stun.map((endpoint) => ({ label: formatEndpoint(endpoint), endpoint, isRelay: false })),
@@ -58,8 +58,7 @@ export async function resolveStunTargets(
     })),
   ]
   const endpoints = named.map(({ endpoint }) => endpoint)
-  const absent = targets.areDefault ? 'outcome' : 'error'
-  const resolved = await resolveHosts(runtime, endpoints, { signal, absent })
+  const resolved = await resolveHosts(runtime, endpoints, options)
   return named.map(({ label, endpoint, isRelay }, index) => {
     const outcome = resolved[index]?.outcome ?? { kind: 'failed', code: 'EUNKNOWN' }
     const ips = outcome.kind === 'found' ? outcome.ips : []
