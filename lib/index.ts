@@ -33,6 +33,8 @@ export type {
   VerdictClass,
 } from './probe/report.ts'
 export { REPORT_SCHEMA } from './probe/report.ts'
+export type { Targets } from './probe/targets.ts'
+export { parseTargets } from './probe/targets.ts'
 export { isAnythingReachable } from './probe/verdict.ts'
 export type { AllocationFact, MappingFact } from './protocol/stun/nat-inference.ts'
 export type {
@@ -53,6 +55,9 @@ export { ERROR_CODES, ReachError } from './base/errors.ts'
 export type { ErrorCode, ReachErrorOptions } from './base/errors.ts'
 export type { Endpoint } from './base/endpoint.ts'
 export { formatEndpoint, parseEndpoint } from './base/endpoint.ts'
+export type { RelayUrl } from './base/relay-url.ts'
+export type { Targets } from './probe/targets.ts'
+export { parseTargets } from './probe/targets.ts'
 export type { IpScope } from './base/ip-range.ts'
 export { ipScope } from './base/ip-range.ts'
 export type { AddressFamily, Transport, TransportAddress } from './base/transport-address.ts'

@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import type { DiagnoseReport } from '../../lib/index.ts'
-import { ReachError, diagnose, isAnythingReachable } from '../../lib/index.ts'
-import { parseTargets } from '../../lib/probe/targets.ts'
+import { ReachError, diagnose, isAnythingReachable, parseTargets } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { renderHtmlReport } from '../html/html-report.ts'

@@ -54,8 +54,11 @@ test('--help and --version are results', async (t) => {
   t.deepEqual(await run(t, '--help'), { stdout: USAGE.main, stderr: '', code: 0 })
   t.deepEqual(await run(t, 'diagnose', '--help'), { stdout: USAGE.diagnose, stderr: '', code: 0 })
   t.deepEqual(await run(t, 'relay', 'up', '--help'), { stdout: USAGE['relay-up'], stderr: '', code: 0 })
-  const { version }: { version: string } = JSON.parse(readFileSync(PACKAGE, 'utf8'))
-  t.deepEqual(await run(t, '--version'), { stdout: `${version}\n`, stderr: '', code: 0 })
+  const { stdout, stderr, code } = await run(t, '--version')
+  t.deepEqual({ stderr, code }, { stderr: '', code: 0 })
+  const manifest: unknown = JSON.parse(readFileSync(PACKAGE, 'utf8'))
+  t.like(manifest, { name: 'p2p-reach', version: stdout.trimEnd() })
+  t.regex(stdout, /^[0-9]+\.[0-9]+\.[0-9]+\S*\n$/)
 })
 
 test('mistakes on the command line are two lines on stderr and exit code 2', async (t) => {

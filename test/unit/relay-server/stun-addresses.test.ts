@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { Endpoint } from '../../../lib/base/endpoint.ts'
 import { parseEndpoint } from '../../../lib/base/endpoint.ts'
+import { ReachError } from '../../../lib/base/errors.ts'
 import type { NetworkInterface } from '../../../lib/base/runtime.ts'
 import { stunAddresses } from '../../../relay-server/stun-addresses.ts'
 
@@ -121,7 +122,7 @@ test('refuses names, three ports, and a port that the system would pick', (t) =>
       code: 'ERR_REACH_CONFIG',
       message,
     })
-    t.true(error !== undefined && 'hint' in error && typeof error.hint === 'string')
+    t.true(ReachError.is(error) && error.hint !== undefined)
   }
   refused(wanted('relay.example.org'), /^relay\.example\.org:3478 names a host/)
   refused(
