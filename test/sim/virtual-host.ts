@@ -11,8 +11,9 @@ import { HostRouting } from './virtual-host-routing.ts'
 import { Link } from './virtual-link.ts'
 import type { AccessLinkOptions } from './virtual-link.ts'
 import type { ForwardingNode, InnerEnd } from './virtual-node.ts'
-import { Packet } from './virtual-packet.ts'
-import type { PathMtuListener, TcpSegment } from './virtual-packet.ts'
+import { PacketSender } from './virtual-packet-sender.ts'
+import type { PathMtuDiscovery } from './virtual-packet-sender.ts'
+import type { Packet, TcpSegment } from './virtual-packet.ts'
 import { VirtualResolver } from './virtual-resolver.ts'
 import type { HostDnsOptions, Zone } from './virtual-resolver.ts'
 import type { VirtualTcpSocket } from './virtual-tcp-socket.ts'
@@ -38,12 +39,8 @@ export interface HostOptions extends InterfaceOptions {
   /** Further interfaces. */
   readonly interfaces?: readonly (InterfaceOptions & { readonly name: string })[]
   readonly dns?: HostDnsOptions
-  /**
-   * What the system does with a datagram that is larger than what it has learnt of the path: cut it up (`want`, which
-   * is Linux's way with UDP), refuse it with EMSGSIZE (`do`), or let routers cut it from the start (`dont`).
-   * @default 'want'
-   */
-  readonly pathMtuDiscovery?: 'want' | 'do' | 'dont'
+  /** @default 'want' */
+  readonly pathMtuDiscovery?: PathMtuDiscovery
   /** Whether a trace to this host is answered by it. @default true */
   readonly answersTraces?: boolean
   /** Whether the host has a usable `ping`. @default true */
@@ -51,7 +48,7 @@ export interface HostOptions extends InterfaceOptions {
 }
 
 /** A computer of the virtual internet. What runs on it gets {@link VirtualHost.runtime}. */
-export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
+export class VirtualHost implements UdpSocketOwner, TcpHost {
   readonly world: World
   readonly name: string
   readonly clock: HostClock
@@ -62,8 +59,7 @@ export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
   readonly #random: SeededRandom
   readonly #udp = new UdpSocketTable()
   readonly #tcp: VirtualTcp
-  readonly #loopback: Link
-  readonly #pathMtus = new Map<number, number>()
+  readonly #sender: PacketSender
 
   constructor(
     world: World,
@@ -79,7 +75,8 @@ export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
     this.resolver = new VirtualResolver(this.clock, zone, options.dns)
     this.routing = new HostRouting(world.ips)
     this.#tcp = new VirtualTcp(this)
-    this.#loopback = new Link(world, `${name} loopback`, {}, this.#end('lo'))
+    const loopback = new Link(world, `${name} loopback`, {}, this.#end('lo'))
+    this.#sender = new PacketSender(world, name, this.routing, loopback, options.pathMtuDiscovery ?? 'want')
     const first = { ...options, name: options.interfaceName ?? 'eth0' }
     const others = (options.interfaces ?? []).map((each) => ({
       ...each,
@@ -147,7 +144,7 @@ export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
   disconnect(): void {
     for (const each of this.routing.interfaces) each.attachment.detach()
     this.routing.interfaces = []
-    this.#pathMtus.clear()
+    this.#sender.forgetPaths()
   }
 
   /** Leaves its networks for another one, and gets other addresses there; its sockets stay. */
@@ -176,10 +173,6 @@ export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
     this.#udp.remove(socket)
   }
 
-  learnPathMtu(destinationIp: number, mtu: number): void {
-    this.#pathMtus.set(destinationIp, Math.min(mtu, this.#pathMtus.get(destinationIp) ?? Infinity))
-  }
-
   sourceTowards(destinationIp: number): number | undefined {
     return this.routing.route(0, destinationIp)?.sourceIp
   }
@@ -201,8 +194,15 @@ export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
     bytes: Uint8Array,
   ): string | undefined {
     const { ips } = this.world
-    const destination = ips.numberOf(to.ip)
-    return this.#send(ips.numberOf(from.ip), from.port, destination, to.port, DEFAULT_TTL, bytes, segment)
+    return this.#sender.send({
+      boundIp: ips.numberOf(from.ip),
+      sourcePort: from.port,
+      destinationIp: ips.numberOf(to.ip),
+      destinationPort: to.port,
+      ttl: DEFAULT_TTL,
+      bytes,
+      segment,
+    })
   }
 
   #trySendUdp(
@@ -215,52 +215,16 @@ export class VirtualHost implements UdpSocketOwner, TcpHost, PathMtuListener {
     if (to.family !== socket.local.family) return 'EAFNOSUPPORT'
     if (to.port === 0) return 'EINVAL'
     if (bytes.length > (isIpv6 ? MAX_IPV6_UDP_PAYLOAD : MAX_IPV4_UDP_PAYLOAD)) return 'EMSGSIZE'
-    const destination = this.world.ips.numberOf(to.ip)
-    // A copy: the sender may use its buffer again at once.
-    const copy = this.world.payloads.copy(bytes)
-    return this.#send(socket.ipNumber, socket.local.port, destination, to.port, ttl, copy, undefined)
-  }
-
-  /** Sends a packet; answers the system's code when it refuses to. */
-  #send(
-    boundIp: number,
-    sourcePort: number,
-    destinationIp: number,
-    destinationPort: number,
-    ttl: number,
-    bytes: Uint8Array,
-    segment: TcpSegment | undefined,
-  ): string | undefined {
-    const route = this.routing.route(boundIp, destinationIp)
-    if (route === undefined) return 'ENETUNREACH'
-    const isIpv6 = this.world.ips.family(destinationIp) === 'ipv6'
-    const packet = new Packet({
-      sourceIp: route.sourceIp,
-      sourcePort,
-      destinationIp,
-      destinationPort,
+    return this.#sender.send({
+      boundIp: socket.ipNumber,
+      sourcePort: socket.local.port,
+      destinationIp: this.world.ips.numberOf(to.ip),
+      destinationPort: to.port,
       ttl,
-      bytes,
-      segment,
-      sender: this,
-      sentAtMs: this.world.clock.nowMs(),
-      isIpv6,
+      // A copy: the sender may use its buffer again at once.
+      bytes: this.world.payloads.copy(bytes),
+      segment: undefined,
     })
-    if (segment === undefined && !this.#fitsPath(packet)) return 'EMSGSIZE'
-    this.world.trace.noteSent(packet, this.name)
-    const link = route.attachment?.up ?? this.#loopback
-    link.send(packet)
-    return undefined
-  }
-
-  #fitsPath(packet: Packet): boolean {
-    const { pathMtuDiscovery = 'want' } = this.options
-    if (pathMtuDiscovery === 'dont') packet.dontFragment = false
-    const mtu = this.#pathMtus.get(packet.destinationIp)
-    if (mtu === undefined || packet.size <= mtu) return true
-    packet.dontFragment = false
-    packet.fragmentSize = mtu
-    return pathMtuDiscovery !== 'do'
   }
 
   #end(interfaceName: string): InnerEnd {

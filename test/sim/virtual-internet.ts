@@ -52,6 +52,7 @@ export class VirtualInternet {
   readonly #world: World
   readonly #zone: Zone = new Map()
   readonly #counts = new Map<string, number>()
+  readonly #names = new Set<string>()
 
   constructor(options: VirtualInternetOptions) {
     const { seed, recordTrace = false } = options
@@ -87,7 +88,7 @@ export class VirtualInternet {
 
   /** A STUN server of RFC 5780 on a public host with two addresses and two ports, unless its options say otherwise. */
   stunServer(options: StunServerOptions = {}): VirtualStunServer {
-    const name = this.#name('stun', options.name)
+    const name = options.name ?? this.#nextName('stun')
     const host = this.host({ ...options.host, name, ipv4: options.host?.ipv4 ?? 2 })
     return new VirtualStunServer(host, options)
   }
@@ -102,8 +103,15 @@ export class VirtualInternet {
     return { ...options, behind, link: options.link ?? (behind === this.core ? DEFAULT_CORE_LINK : {}) }
   }
 
+  /** A name that nothing else has: it decides the part's luck, and tells it apart in traces. */
   #name(kind: string, wanted: string | undefined): string {
-    if (wanted !== undefined) return wanted
+    const name = wanted ?? this.#nextName(kind)
+    if (this.#names.has(name)) throw new RangeError(`the name ${name} is taken`)
+    this.#names.add(name)
+    return name
+  }
+
+  #nextName(kind: string): string {
     const count = (this.#counts.get(kind) ?? 0) + 1
     this.#counts.set(kind, count)
     return `${kind}${count}`

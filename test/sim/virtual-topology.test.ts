@@ -69,6 +69,12 @@ test('two homes may use the same private addresses', (t) => {
   t.true(server.reaches(bob.shows(server), bob))
 })
 
+test('a name can be had only once', (t) => {
+  const net = new VirtualInternet({ seed: 1 })
+  net.host({ name: 'alice' })
+  t.throws(() => net.nat({ name: 'alice' }), { instanceOf: RangeError })
+})
+
 test('an address can be had only once', (t) => {
   const net = new VirtualInternet({ seed: 1 })
   net.host({ ipv4: ['192.0.2.9'] })
