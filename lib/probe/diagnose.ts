@@ -1,7 +1,7 @@
 import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import { unknown } from '../base/fact.ts'
-import type { Hop, Runtime } from '../base/runtime.ts'
+import type { Gateway, Hop, Runtime } from '../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
 import { transportAddress } from '../base/transport-address.ts'
 import { nodeRuntime } from '../net/node-runtime.ts'
@@ -113,7 +113,8 @@ class Diagnosis {
 
   async #gather(signal: AbortSignal): Promise<Omit<Gathered, 'deep' | 'startedAt' | 'durationMs'>> {
     const stunTargets = this.#resolve(signal)
-    const local = this.#local(stunTargets)
+    const gateways = this.#runtime.network.defaultGateways()
+    const local = this.#local(stunTargets, gateways)
     const times = { ipv4: 0, ipv6: 0, hops: 0, portMapping: 0, egress: 0 }
     const timed = async <T>(group: keyof typeof times, work: Promise<T>): Promise<T> => {
       const result = await work
@@ -124,7 +125,7 @@ class Diagnosis {
       timed('ipv4', this.#udp('ipv4', stunTargets, signal)),
       timed('ipv6', this.#udp('ipv6', stunTargets, signal)),
       timed('hops', this.#hops(stunTargets, signal)),
-      timed('portMapping', this.#portMapping(local, signal)),
+      timed('portMapping', this.#portMapping(gateways, signal)),
       timed('egress', this.#egress(stunTargets, signal)),
       stunTargets,
     ])
@@ -158,10 +159,13 @@ class Diagnosis {
   }
 
   /** What can be known without sending a packet. */
-  async #local(stunTargets: Promise<readonly StunTarget[]>): Promise<LocalFacts> {
+  async #local(
+    stunTargets: Promise<readonly StunTarget[]>,
+    defaultGateways: Promise<readonly Gateway[]>,
+  ): Promise<LocalFacts> {
     const { network } = this.#runtime
     const interfaces = network.interfaces()
-    const gateways = await network.defaultGateways()
+    const gateways = await defaultGateways
     const targets = await stunTargets.catch(() => [])
     const source = (family: AddressFamily) =>
       network.sourceIpTowards(addressesOfFamily(targets, family)[0] ?? ANYWHERE[family])
@@ -203,9 +207,11 @@ class Diagnosis {
     }
   }
 
-  async #portMapping(local: Promise<LocalFacts>, signal: AbortSignal): Promise<PortMappingPresence> {
-    const { gateways } = await local
-    const presence = await probePortMapping(this.#runtime, gateways, signal)
+  async #portMapping(
+    gateways: Promise<readonly Gateway[]>,
+    signal: AbortSignal,
+  ): Promise<PortMappingPresence> {
+    const presence = await probePortMapping(this.#runtime, await gateways, signal)
     this.#teller.portMapping(presence)
     return presence
   }

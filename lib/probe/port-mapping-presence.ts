@@ -34,10 +34,10 @@ export interface PortMappingPresence {
   readonly upnp: PortMappingFact
 }
 
-/** Ours: a LAN answers in milliseconds; five tries outlast a busy Wi-Fi. */
-const SEND_TIMES_MS = [0, 100, 250, 450, 700]
-/** Ours: routers answer SSDP within MX = 1 s by the letter, and at once in practice. */
-export const PORT_MAPPING_TIMEOUT_MS = 1000
+/** Ours: a LAN answers in milliseconds; four tries outlast a busy Wi-Fi. */
+const SEND_TIMES_MS = [0, 100, 250, 450]
+/** Ours: routers may take MX = 1 s for SSDP by the letter, and answer at once in practice. */
+export const PORT_MAPPING_TIMEOUT_MS = 800
 const MAX_GATEWAYS = 2
 
 type Service = keyof PortMappingPresence
