@@ -33,8 +33,6 @@ export type {
   VerdictClass,
 } from './probe/report.ts'
 export { REPORT_SCHEMA } from './probe/report.ts'
-export type { Targets } from './probe/targets.ts'
-export { parseTargets } from './probe/targets.ts'
 export { isAnythingReachable } from './probe/verdict.ts'
 export type { AllocationFact, MappingFact } from './protocol/stun/nat-inference.ts'
 export type {
