@@ -65,7 +65,10 @@ const NAMES: Readonly<Record<InterfaceKind, readonly string[]>> = {
 
 for (const [kind, names] of Object.entries(NAMES)) {
   test(`interfaces that are called like ${kind}`, (t) => {
-    for (const name of names) t.is(String(interfaceKind(name)), kind, name)
+    for (const name of names) {
+      const found: string = interfaceKind(name)
+      t.is(found, kind, name)
+    }
   })
 }
 
