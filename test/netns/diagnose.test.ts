@@ -100,6 +100,19 @@ for (const kind of STUN_KINDS) {
   })
 }
 
+declare('diagnose --deep brackets the life of a binding and sees hairpinning', async (t) => {
+  if (lab === undefined || relay === undefined) throw new Error('the lab is missing')
+  const internet = await lab.internet()
+  const server = await lab.host('deep relay', { at: internet, ips: RELAY_IPS })
+  await startRelay(server, RELAY_IPS)
+  const options = { number: 1, name: 'deep', udpLifetimeS: 12 }
+  const { host, truth } = await openSite(lab, internet, 'full-cone', options)
+  const { report } = await runDiagnose(host, ['--deep', '--stun', '203.0.113.2'])
+  t.is(report.nat.hairpin.value, truth.ipv4?.hairpin ?? 'unknown', report.nat.hairpin.evidence.join('\n'))
+  // Of the idle times that are tried, 10 s is the longest within 12 s.
+  t.is(report.nat.bindingLifetimeMs.value, 10_000, report.nat.bindingLifetimeMs.evidence.join('\n'))
+})
+
 function judgeNat(t: ExecutionContext, { nat }: DiagnoseReport, truth: SiteTruth): void {
   const family = familyOf(truth, nat.family)
   const { mapping, filtering, portAllocation } = nat
