@@ -33,7 +33,7 @@ export type {
   VerdictClass,
 } from './probe/report.ts'
 export { REPORT_SCHEMA } from './probe/report.ts'
-export { isAnythingReachable } from './probe/verdict.ts'
+export { isAnythingReachable, peerNetworkOf } from './probe/verdict.ts'
 export type { AllocationFact, MappingFact } from './protocol/stun/nat-inference.ts'
 export type {
   PairPrediction,

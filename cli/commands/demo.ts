@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DiagnoseReport, PeerNetwork } from '../../lib/index.ts'
-import { ReachError, isAnythingReachable, predictPair } from '../../lib/index.ts'
+import type { DiagnoseReport } from '../../lib/index.ts'
+import { ReachError, isAnythingReachable, peerNetworkOf, predictPair } from '../../lib/index.ts'
 import type { DemoPeer } from '../demo/demo-internet.ts'
 import { DEMO_PEERS, DemoInternet } from '../demo/demo-internet.ts'
 import { diagnoseLoopback } from '../demo/demo-loopback.ts'
@@ -110,7 +110,7 @@ class Demo {
 
   /** What the two would get if they dialled each other now. */
   #predict(peers: readonly DemoPeer[], reports: readonly DiagnoseReport[]): void {
-    const [one, other] = reports.map(networkOf)
+    const [one, other] = reports.map(peerNetworkOf)
     if (one === undefined || other === undefined) return
     const { result, why, confidence } = predictPair(one, other)
     const names = peers.map(({ name }) => name)
@@ -127,21 +127,3 @@ const PREDICTION_WORDS = {
   'direct-birthday': 'They connect directly after a search for the right port',
   relay: 'They talk through a relay',
 } as const
-
-function networkOf({ nat, udp }: DiagnoseReport): PeerNetwork {
-  const { step, min, max } = nat.portAllocation
-  const ports = {
-    ...(step === undefined ? {} : { step }),
-    ...(min === undefined ? {} : { min }),
-    ...(max === undefined ? {} : { max }),
-  }
-  return {
-    behavior: {
-      mapping: nat.mapping.value,
-      filtering: nat.filtering.value,
-      portAllocation: nat.portAllocation.value,
-      ports,
-    },
-    udpWorks: udp.works.ipv4.value === true || udp.works.ipv6.value === true,
-  }
-}

@@ -24,7 +24,7 @@ import type {
 import { REPORT_SCHEMA } from './report.ts'
 import type { StunTarget } from './targets.ts'
 import type { DeepFacts, UdpDiagnosis } from './udp-diagnosis.ts'
-import { behaviorOf, drawVerdict, isAnythingReachable, udpWorks } from './verdict.ts'
+import { drawVerdict, isAnythingReachable, peerNetworkOf } from './verdict.ts'
 
 /** What is known without sending a packet. */
 export interface LocalFacts {
@@ -100,8 +100,7 @@ export function assembleReport(gathered: Gathered): DiagnoseReport {
     })),
   }
   // Where nothing was reached, nothing can be predicted.
-  const own = { behavior: behaviorOf(findings), udpWorks: udpWorks(findings) }
-  const prediction = isAnythingReachable(findings) ? predictTypicalPairs(own) : []
+  const prediction = isAnythingReachable(findings) ? predictTypicalPairs(peerNetworkOf(findings)) : []
   const { startedAt, durationMs } = gathered
   return {
     schema: REPORT_SCHEMA,

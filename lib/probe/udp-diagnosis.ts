@@ -4,6 +4,7 @@ import type { Runtime } from '../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
 import { BindingLifetimeProbe } from '../protocol/stun/binding-lifetime-probe.ts'
 import { HairpinProbe } from '../protocol/stun/hairpin-probe.ts'
+import { TRANSACTION_ID_LENGTH } from '../protocol/stun/message.ts'
 import type { NatDiscoveryReport } from '../protocol/stun/nat-behavior-discovery.ts'
 import { NatBehaviorDiscovery } from '../protocol/stun/nat-behavior-discovery.ts'
 import { NatBoundaryProbe } from '../protocol/stun/nat-boundary-probe.ts'
@@ -34,14 +35,13 @@ export interface DiagnoseUdpOptions {
 
 /** Ours: the boundary and MTU probes start as soon as a server is chosen, and end by themselves in half this time. */
 export const FOLLOW_UP_MS = 1500
-const TRANSACTION_ID_BYTES = 12
 
 /** Runs all UDP probes of one family beside each other. Network outcomes are values; it does not reject for them. */
 export async function diagnoseUdp(runtime: Runtime, options: DiagnoseUdpOptions): Promise<UdpDiagnosis> {
   const { family, servers, signal } = options
   const [firstServer] = servers
   const localIp = firstServer === undefined ? undefined : await runtime.network.sourceIpTowards(firstServer)
-  const newTransactionId = () => runtime.random.bytes(TRANSACTION_ID_BYTES)
+  const newTransactionId = () => runtime.random.bytes(TRANSACTION_ID_LENGTH)
   const reachable = localIp === undefined ? [] : servers
   const discovery = new NatBehaviorDiscovery({
     family,
@@ -160,7 +160,7 @@ export async function diagnoseDeep(
     const none = 'no STUN server answered'
     return { hairpin: unknown(none), bindingLifetimeMs: unknown(none) }
   }
-  const common = { family, server, newTransactionId: () => runtime.random.bytes(TRANSACTION_ID_BYTES) }
+  const common = { family, server, newTransactionId: () => runtime.random.bytes(TRANSACTION_ID_LENGTH) }
   const hairpin = new HairpinProbe({ ...common, localIp, budgetMs: HAIRPIN_BUDGET_MS })
   const idleTimes = options.idleTimesMs === undefined ? {} : { idleTimesMs: options.idleTimesMs }
   const lifetime = new BindingLifetimeProbe({ ...common, ...idleTimes, budgetMs: DEEP_BUDGET_MS })

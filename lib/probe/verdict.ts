@@ -1,4 +1,5 @@
 import type { NatBehavior } from '../base/nat-behavior.ts'
+import type { PeerNetwork } from '../protocol/ice/pair-prediction.ts'
 import type { DiagnoseReport, Remedy, Verdict, VerdictClass } from './report.ts'
 
 /** What a verdict is drawn from: the report without it. */
@@ -20,7 +21,7 @@ export function drawVerdict(findings: Findings): Verdict {
 }
 
 /** The behaviour that pairs are predicted from. */
-export function behaviorOf({ nat }: Findings): NatBehavior {
+function behaviorOf({ nat }: Findings): NatBehavior {
   const { step, min, max } = nat.portAllocation
   return {
     mapping: nat.mapping.value,
@@ -35,8 +36,13 @@ export function behaviorOf({ nat }: Findings): NatBehavior {
 }
 
 /** UDP leaves and comes back, over any family. */
-export function udpWorks({ udp }: Findings): boolean {
+function udpWorks({ udp }: Findings): boolean {
   return udp.works.ipv4.value === true || udp.works.ipv6.value === true
+}
+
+/** This host as one side of a pair, for `predictPair`. */
+export function peerNetworkOf(findings: Findings): PeerNetwork {
+  return { behavior: behaviorOf(findings), udpWorks: udpWorks(findings) }
 }
 
 /** Any server was reached in any way. */

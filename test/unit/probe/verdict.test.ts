@@ -2,7 +2,7 @@ import test from 'ava'
 import { inferred, measured, unknown } from '../../../lib/base/fact.ts'
 import type { EndpointDependence } from '../../../lib/base/nat-behavior.ts'
 import type { DiagnoseReport, VerdictClass } from '../../../lib/probe/report.ts'
-import { behaviorOf, drawVerdict, isAnythingReachable } from '../../../lib/probe/verdict.ts'
+import { drawVerdict, isAnythingReachable, peerNetworkOf } from '../../../lib/probe/verdict.ts'
 import {
   aMapping,
   aNat,
@@ -201,11 +201,13 @@ test('more-servers: only where UDP works and something stayed open', (t) => {
 })
 
 test('the behaviour for predictions has ports only where they were measured', (t) => {
-  t.deepEqual(behaviorOf(easyHome()), {
+  t.deepEqual(peerNetworkOf(easyHome()).behavior, {
     mapping: 'endpoint-independent',
     filtering: 'address-and-port-dependent',
     portAllocation: 'preserving',
     ports: { min: 40_001, max: 40_016 },
   })
-  t.deepEqual(behaviorOf(udpBlocked()).ports, {})
+  t.deepEqual(peerNetworkOf(udpBlocked()).behavior.ports, {})
+  t.false(peerNetworkOf(udpBlocked()).udpWorks)
+  t.true(peerNetworkOf(easyHome()).udpWorks)
 })
