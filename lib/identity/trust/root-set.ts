@@ -1,0 +1,117 @@
+import type { KeyObject } from 'node:crypto'
+import { JsonReader } from '../../base/json-reader.ts'
+import { Certificate } from '../certificate/certificate.ts'
+import { verifyChain } from '../certificate/verify-chain.ts'
+import type { SignedStatement } from './statement.ts'
+import { bytesFromBase64, refusedStatement, signStatement, verifyStatement } from './statement.ts'
+
+/** The roots of a network, as one of them states. Numbered, as deny lists are. */
+export interface RootSet {
+  readonly domain: string
+  readonly number: number
+  readonly issuedAtMs: number
+  readonly roots: readonly Certificate[]
+}
+
+/** A set that was believed, with what proves it to others. */
+export interface AcceptedRootSet extends RootSet {
+  readonly statement: SignedStatement
+}
+
+/** Ours: two while one is being replaced, and room for a rotation that overlaps another. */
+export const MAX_ROOTS = 4
+
+/**
+ * States the roots. `signer` is one of them; when not all members trust it yet, its cross-signed certificates follow in
+ * `crossCertificates`: the same key and name, signed by a root that they do trust.
+ */
+export function signRootSet(
+  set: RootSet,
+  key: KeyObject,
+  signer: Certificate,
+  crossCertificates: readonly Certificate[] = [],
+): SignedStatement {
+  const { domain, number, issuedAtMs } = set
+  const roots = set.roots.map(({ der }) => Buffer.from(der).toString('base64'))
+  const payload = JSON.stringify({ domain, number, issuedAtMs, roots })
+  return signStatement('root-set', payload, key, [signer, ...crossCertificates])
+}
+
+/**
+ * Believes a set, or says why not. Its signer must be in the set itself, and either a root that we trust or one that
+ * such a root has cross-signed. So a root can be added and an old one dropped, and whoever slept through the change
+ * still follows; but nobody below a root can change the roots.
+ * @throws {ReachError} ERR_REACH_STATEMENT, ERR_REACH_DECODE
+ */
+export function acceptRootSet(statement: SignedStatement, current: RootSet, nowMs: number): AcceptedRootSet {
+  const set = readRootSet(statement.payload)
+  verifyOwnSignature(statement, set, nowMs)
+  if (set.domain !== current.domain) throw refusedStatement('root-set', `it is of the network ${set.domain}`)
+  if (set.number <= current.number) {
+    throw refusedStatement('root-set', `its number ${set.number} is not above ${current.number}`)
+  }
+  if (!isVouchedFor(statement.signer, current.roots, nowMs)) {
+    throw refusedStatement('root-set', 'no root that is trusted here vouches for its signer')
+  }
+  return { ...set, statement }
+}
+
+/**
+ * Believes the first set of a network by a pin: the SHA-256 of the signing root's public key, from a join string.
+ * @throws {ReachError} ERR_REACH_STATEMENT, ERR_REACH_DECODE
+ */
+export function acceptPinnedRootSet(
+  statement: SignedStatement,
+  pinSha256: string,
+  nowMs: number,
+): AcceptedRootSet {
+  const set = readRootSet(statement.payload)
+  verifyOwnSignature(statement, set, nowMs)
+  const isPinned = set.roots.some(({ spkiSha256 }) => spkiSha256 === pinSha256)
+  const isSigner = statement.signer.some(({ spkiSha256 }) => spkiSha256 === pinSha256)
+  if (!isPinned || !isSigner) throw refusedStatement('root-set', 'its root is not the pinned one')
+  return { ...set, statement }
+}
+
+/** A set out of one's own files, which was believed when it was put there. @throws {ReachError} ERR_REACH_DECODE */
+export function readStoredRootSet(statement: SignedStatement): AcceptedRootSet {
+  return { ...readRootSet(statement.payload), statement }
+}
+
+/** The signer is in the set, and its signature holds. */
+function verifyOwnSignature(statement: SignedStatement, set: RootSet, nowMs: number): void {
+  const [signer] = statement.signer
+  const own = set.roots.find(({ spkiSha256 }) => spkiSha256 === signer?.spkiSha256)
+  if (own === undefined) throw refusedStatement('root-set', 'its signer is not in it')
+  verifyStatement('root-set', { ...statement, signer: [own] }, set.roots, nowMs)
+}
+
+function isVouchedFor(
+  signer: readonly Certificate[],
+  trusted: readonly Certificate[],
+  nowMs: number,
+): boolean {
+  const [first] = signer
+  if (trusted.some(({ spkiSha256 }) => spkiSha256 === first?.spkiSha256)) return true
+  return signer.some(
+    (candidate) =>
+      candidate.spkiSha256 === first?.spkiSha256 &&
+      verifyChain(candidate, signer, trusted, nowMs).kind === 'valid',
+  )
+}
+
+function readRootSet(payload: string): RootSet {
+  const reader = JsonReader.parse(payload, 'set of roots')
+  const roots = reader.texts('roots', MAX_ROOTS).map((text) => Certificate.decode(bytesFromBase64(text)))
+  for (const root of roots) {
+    if (!root.extensions.basicConstraints.isCa || !root.isIssuedBy(root)) {
+      throw refusedStatement('root-set', `${root.subject} is no root`)
+    }
+  }
+  return {
+    domain: reader.text('domain', 253),
+    number: reader.count('number'),
+    issuedAtMs: reader.count('issuedAtMs'),
+    roots,
+  }
+}
