@@ -45,6 +45,12 @@ export class JsonReader {
     return value
   }
 
+  flag(field: string): boolean {
+    const value = this.#get(field)
+    if (typeof value !== 'boolean') throw this.#wrong(field, 'true or false')
+    return value
+  }
+
   /** A list of texts. */
   texts(field: string, maxItems = MAX_ITEMS): readonly string[] {
     return this.#list(field, maxItems).map((item) => {

@@ -1,9 +1,10 @@
 import type { KeyObject } from 'node:crypto'
+import { fromBase64, toBase64 } from '../../base/base64.ts'
 import { JsonReader } from '../../base/json-reader.ts'
 import { Certificate } from '../certificate/certificate.ts'
 import { verifyChain } from '../certificate/verify-chain.ts'
 import type { SignedStatement } from './statement.ts'
-import { bytesFromBase64, refusedStatement, signStatement, verifyStatement } from './statement.ts'
+import { refusedStatement, signStatement, verifyStatement } from './statement.ts'
 
 /** The roots of a network, as one of them states. Numbered, as deny lists are. */
 export interface RootSet {
@@ -32,7 +33,7 @@ export function signRootSet(
   crossCertificates: readonly Certificate[] = [],
 ): SignedStatement {
   const { domain, number, issuedAtMs } = set
-  const roots = set.roots.map(({ der }) => Buffer.from(der).toString('base64'))
+  const roots = set.roots.map(({ der }) => toBase64(der))
   const payload = JSON.stringify({ domain, number, issuedAtMs, roots })
   return signStatement('root-set', payload, key, [signer, ...crossCertificates])
 }
@@ -102,7 +103,7 @@ function isVouchedFor(
 
 function readRootSet(payload: string): RootSet {
   const reader = JsonReader.parse(payload, 'set of roots')
-  const roots = reader.texts('roots', MAX_ROOTS).map((text) => Certificate.decode(bytesFromBase64(text)))
+  const roots = reader.texts('roots', MAX_ROOTS).map((text) => Certificate.decode(fromBase64(text)))
   for (const root of roots) {
     if (!root.extensions.basicConstraints.isCa || !root.isIssuedBy(root)) {
       throw refusedStatement('root-set', `${root.subject} is no root`)

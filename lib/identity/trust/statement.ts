@@ -1,10 +1,11 @@
 import { sign, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { ReachError } from '../../base/errors.ts'
-import { JsonReader } from '../../base/json-reader.ts'
+import { fromBase64, toBase64 } from '../../base/base64.ts'
+import type { WireStatement } from '../../protocol/relay/wire-statement.ts'
 import { Certificate } from '../certificate/certificate.ts'
 import { KEY_USAGE } from '../certificate/extensions.ts'
-import { MAX_CHAIN_CERTIFICATES, verifyChain } from '../certificate/verify-chain.ts'
+import { verifyChain } from '../certificate/verify-chain.ts'
 
 /** What a CA of a network states: the purpose stands in the signed bytes, so that none can pass for another. */
 export type StatementPurpose = 'deny-list' | 'root-set'
@@ -67,44 +68,23 @@ export function refusedStatement(purpose: StatementPurpose, why: string): ReachE
   })
 }
 
-/** A statement as JSON, for the wire and for files. */
-export function statementToJson({ payload, signature, signer }: SignedStatement): StatementJson {
-  return {
-    payload,
-    signature: Buffer.from(signature).toString('base64'),
-    signer: signer.map(({ der }) => Buffer.from(der).toString('base64')),
-  }
-}
-
-/** A {@link SignedStatement} as it is written in JSON: bytes in base64. */
-export interface StatementJson {
-  readonly payload: string
-  readonly signature: string
-  readonly signer: readonly string[]
+/** A statement as it is written in JSON. */
+export function toWireStatement({ payload, signature, signer }: SignedStatement): WireStatement {
+  return { payload, signature: toBase64(signature), signer: signer.map(({ der }) => toBase64(der)) }
 }
 
 /** @throws {ReachError} ERR_REACH_DECODE */
-export function statementFromJson(reader: JsonReader): SignedStatement {
+export function fromWireStatement({ payload, signature, signer }: WireStatement): SignedStatement {
   return {
-    payload: reader.text('payload', MAX_PAYLOAD_LENGTH),
-    signature: bytesFromBase64(reader.text('signature', 2048)),
-    signer: reader
-      .texts('signer', MAX_CHAIN_CERTIFICATES)
-      .map((text) => Certificate.decode(bytesFromBase64(text))),
+    payload,
+    signature: fromBase64(signature),
+    signer: signer.map((text) => Certificate.decode(fromBase64(text))),
   }
 }
-
-/** Ours: a deny list of 10,000 keys has about 1.2 MB. */
-const MAX_PAYLOAD_LENGTH = 2 * 1024 * 1024
 
 const WORDS: Readonly<Record<StatementPurpose, string>> = {
   'deny-list': 'a deny list',
   'root-set': 'a set of roots',
-}
-
-/** The bytes of a text in base64; other characters are ignored, as Node does. */
-export function bytesFromBase64(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text, 'base64'))
 }
 
 function signedBytes(purpose: StatementPurpose, payload: string): Uint8Array {
