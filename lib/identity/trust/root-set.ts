@@ -58,7 +58,9 @@ export function acceptRootSet(statement: SignedStatement, current: RootSet, nowM
 }
 
 /**
- * Believes the first set of a network by a pin: the SHA-256 of the signing root's public key, from a join string.
+ * Believes the first set of a network by a pin: the SHA-256 of a root's public key, from a join string. A set of that
+ * root alone says nothing that the pin does not, so any CA below it may state it (a company's root does not sign for
+ * us); of several roots only the pinned one may speak.
  * @throws {ReachError} ERR_REACH_STATEMENT, ERR_REACH_DECODE
  */
 export function acceptPinnedRootSet(
@@ -67,11 +69,19 @@ export function acceptPinnedRootSet(
   nowMs: number,
 ): AcceptedRootSet {
   const set = readRootSet(statement.payload)
-  verifyOwnSignature(statement, set, nowMs)
-  const isPinned = set.roots.some(({ spkiSha256 }) => spkiSha256 === pinSha256)
-  const isSigner = statement.signer.some(({ spkiSha256 }) => spkiSha256 === pinSha256)
-  if (!isPinned || !isSigner) throw refusedStatement('root-set', 'its root is not the pinned one')
+  const pinned = set.roots.find(({ spkiSha256 }) => spkiSha256 === pinSha256)
+  if (pinned === undefined) throw refusedStatement('root-set', 'its root is not the pinned one')
+  const signer = verifyStatement('root-set', statement, [pinned], nowMs)
+  if (set.roots.length > 1 && signer.spkiSha256 !== pinSha256) {
+    throw refusedStatement('root-set', 'its signer is not the pinned root')
+  }
   return { ...set, statement }
+}
+
+/** The root that a join string should pin: the one that speaks for the set. */
+export function rootToPin({ roots, statement }: AcceptedRootSet): Certificate | undefined {
+  const [signer] = statement.signer
+  return roots.find(({ spkiSha256 }) => spkiSha256 === signer?.spkiSha256) ?? roots[0]
 }
 
 /** A set out of one's own files, which was believed when it was put there. @throws {ReachError} ERR_REACH_DECODE */
