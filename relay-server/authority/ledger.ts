@@ -183,6 +183,11 @@ export function deny(ledger: Ledger, key: DeniedKey): Ledger {
   return { ...ledger, members, denied: [...ledger.denied, key], denyListNumber: ledger.denyListNumber + 1 }
 }
 
+/** The same deny list under a new number: its signer has changed. An empty one needs no signer. */
+export function renumber(ledger: Ledger): Ledger {
+  return ledger.denyListNumber === 0 ? ledger : { ...ledger, denyListNumber: ledger.denyListNumber + 1 }
+}
+
 /** Notes what a member says of itself. */
 export function note(
   ledger: Ledger,
