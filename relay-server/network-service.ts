@@ -138,6 +138,15 @@ export class NetworkService implements AsyncDisposable {
     return this.control.counters
   }
 
+  /** Notes where the relay can be reached, for invitations that are made while it does not run. */
+  async noteAddresses(addresses: readonly Endpoint[]): Promise<void> {
+    const { authority, credentials, trust } = this.network
+    const [own] = credentials.chain
+    if (authority === undefined || own?.peerId === undefined) return
+    const roots = trust.network.roots.map(({ spkiSha256 }) => spkiSha256)
+    await authority.note(own.peerId, { roots, denyListNumber: 0 }, addresses.map(formatEndpoint))
+  }
+
   serve(socket: TLSSocket): void {
     this.control.serve(socket)
   }

@@ -19,7 +19,12 @@ import type { JoinedNetworkOptions, OwnNetworkOptions } from './network-service.
 import { TcpFront } from './tcp-front.ts'
 import type { ControlFront } from './tcp-front.ts'
 
+export { administerHome } from './administer-home.ts'
+export { hasAuthority } from './authority/create-authority.ts'
+export type { ExternalCa } from './authority/external-ca.ts'
+export { readExternalCa } from './authority/external-ca.ts'
 export type { TlsSource } from './certificate-store.ts'
+export type { JoinedNetworkOptions, OwnNetworkOptions } from './network-service.ts'
 
 export interface RelayServerOptions {
   readonly version: string
@@ -100,6 +105,7 @@ export class RelayServer implements AsyncDisposable {
         ...(network === undefined ? {} : { control: controlFront(network) }),
       })
       const relay = new RelayServer(runtime, stun, front, tls, network)
+      if (options.network?.kind === 'own') await network?.noteAddresses(options.network.publicAddresses())
       if (options.admin !== undefined)
         relay.#admin = await openAdminServer(options.admin, () => relay.metrics())
       return relay

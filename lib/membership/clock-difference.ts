@@ -1,4 +1,5 @@
 import { ReachError } from '../base/errors.ts'
+import { formatSpan } from '../base/span.ts'
 import type { Certificate } from '../identity/certificate/certificate.ts'
 import { decideTrust } from '../identity/trust/decide-trust.ts'
 import type { TrustPolicy } from '../identity/trust/trust-policy.ts'
@@ -32,24 +33,10 @@ export function clockError(nowMs: number, relayTimeMs: number): ReachError {
   const side = skewMs < 0 ? 'behind' : 'ahead of'
   return new ReachError(
     'ERR_REACH_CLOCK',
-    `this computer’s clock is ${spanOf(Math.abs(skewMs))} ${side} the relay’s`,
+    `this computer’s clock is ${formatSpan(Math.abs(skewMs))} ${side} the relay’s`,
     {
       hint: 'set the clock (on Linux:  timedatectl set-ntp true), then try again',
       details: { skewMs },
     },
   )
-}
-
-/** A span for people, in its two largest units. */
-export function spanOf(spanMs: number): string {
-  const minutes = Math.round(spanMs / 60_000)
-  if (minutes < 1) return `${Math.round(spanMs / 1000)} s`
-  const days = Math.floor(minutes / 1440)
-  const hours = Math.floor((minutes % 1440) / 60)
-  const parts = [
-    ...(days > 0 ? [`${days} d`] : []),
-    ...(hours > 0 ? [`${hours} h`] : []),
-    ...(minutes % 60 > 0 && days === 0 ? [`${minutes % 60} min`] : []),
-  ]
-  return parts.join(' ')
 }

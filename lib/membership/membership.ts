@@ -18,7 +18,7 @@ import {
   writeMembership,
 } from '../identity/membership-file.ts'
 import type { TlsCredentials } from '../identity/tls/tls-options.ts'
-import { fromWireStatement } from '../identity/trust/statement.ts'
+import { fromWireStatement, toWireStatement } from '../identity/trust/statement.ts'
 import { TrustStore } from '../identity/trust/trust-store.ts'
 import type { AdminRequest } from '../protocol/relay/admin-request.ts'
 import type { ControlReply, NetworkState, WelcomeReply } from '../protocol/relay/control-reply.ts'
@@ -56,6 +56,7 @@ export class Membership {
   #record: MembershipRecord
   /** Writes come one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
+  readonly #watchers = new Set<() => void>()
 
   private constructor(
     options: OpenMembershipOptions,
@@ -139,12 +140,29 @@ export class Membership {
     return this.#record.renewGraceMs
   }
 
-  /** The network as a relay tells it to its members. */
+  /** What this member believes, as it tells relays. */
   get report(): TrustReport {
     return {
       roots: this.trust.network.roots.map(({ spkiSha256 }) => spkiSha256),
       denyListNumber: this.trust.denyList?.number ?? 0,
     }
+  }
+
+  /** The network as it is told to others: a relay that is a member tells its own members so. */
+  get networkState(): NetworkState {
+    const { rootSet, denyList } = this.trust
+    return {
+      rootSet: toWireStatement(rootSet.statement),
+      denyList: denyList === undefined ? undefined : toWireStatement(denyList.statement),
+      relays: this.relays,
+      renewGraceMs: this.renewGraceMs,
+    }
+  }
+
+  /** Calls back after each change of the certificate, until the function that it answers is called. */
+  watchCertificate(watcher: () => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
   }
 
   /**
@@ -283,6 +301,7 @@ export class Membership {
     return this.#inTurn(async () => {
       await writeMembership(membershipPaths(this.home).membership, record)
       this.#record = record
+      for (const watcher of [...this.#watchers]) watcher()
     })
   }
 

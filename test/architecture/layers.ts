@@ -225,4 +225,9 @@ export const PACKAGE_RULES: readonly BuiltinRule[] = [
     layers: ['identity'],
     why: 'Node reads certificates but makes none; imported when a certificate is made, for both are slow to load',
   },
+  {
+    modules: ['qr'],
+    layers: ['cli'],
+    why: 'join strings and PeerIds as codes that a phone can read',
+  },
 ]
