@@ -98,8 +98,6 @@ async function serve(
       () => client.close(), // a relay that lies, or a full disk: another connection, another try
     )
   }
-  // What changed between the proof and the push.
-  client.tell({ type: 'report', ...membership.report })
   const renewal = new Renewal(membership, options, () => membership.renewOn(client, signal))
   const onAbort = () => client.close()
   signal.addEventListener('abort', onAbort, { once: true })

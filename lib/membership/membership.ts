@@ -213,7 +213,7 @@ export class Membership {
   async renewOn(client: ControlClient, signal?: AbortSignal): Promise<void> {
     const request = toBase64(await makeCertificateRequest(this.#keys))
     const issued = await client.ask({ type: 'renew', request }, ['issued'], signal)
-    await this.#takeState(issued)
+    await this.#takeState(issued, client)
     const { record } = membershipOf(issued, this.trust.rootSet, this.#keys, this.#runtime.clock.wallMs())
     await this.#store({ ...record, rootSet: this.trust.rootSet })
   }
@@ -259,7 +259,7 @@ export class Membership {
     try {
       await this.#checkRelay(client, signal)
       const welcome = await client.authenticate(this.credentials, this.report, addresses, signal)
-      await this.#takeState(welcome)
+      await this.#takeState(welcome, client)
       checkRelay(client.relayChain, this.trust.policy({ role: 'relay' }), clock.wallMs(), welcome.timeMs)
       return { client, welcome, relay }
     } catch (error) {
@@ -283,18 +283,19 @@ export class Membership {
     }
   }
 
-  async #takeState({ rootSet, denyList, relays, renewGraceMs }: NetworkState): Promise<void> {
+  /** What is news is stored, and the relay told that we believe it. */
+  async #takeState(state: NetworkState, client: ControlClient): Promise<void> {
+    const { rootSet, denyList, relays, renewGraceMs } = state
     const nowMs = this.#runtime.clock.wallMs()
     const isNewRoots = isNotOlder(() => this.trust.applyRootSet(fromWireStatement(rootSet), nowMs))
-    if (
-      denyList !== undefined &&
-      isNotOlder(() => this.trust.applyDenyList(fromWireStatement(denyList), nowMs))
-    ) {
-      await this.#storeDenyList()
-    }
+    const isNewList =
+      denyList !== undefined && isNotOlder(() => this.trust.applyDenyList(fromWireStatement(denyList), nowMs))
+    if (isNewList) await this.#storeDenyList()
     const isSame = relays.join() === this.relays.join() && renewGraceMs === this.renewGraceMs
-    if (isNewRoots || !isSame)
+    if (isNewRoots || !isSame) {
       await this.#store({ ...this.#record, rootSet: this.trust.rootSet, relays, renewGraceMs })
+    }
+    if (isNewRoots || isNewList) client.tell({ type: 'report', ...this.report })
   }
 
   #store(record: MembershipRecord): Promise<void> {

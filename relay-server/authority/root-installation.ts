@@ -68,7 +68,7 @@ function checkNobodyIsLeftBehind(
   const names = behind.slice(0, 5).map(({ name }) => name)
   throw new ReachError(
     'ERR_REACH_ROOT_IN_USE',
-    `${behind.length} members do not trust the new root yet: ${names.join(', ')}`,
+    `${behind.length === 1 ? 'a member does' : `${behind.length} members do`} not trust the new root yet: ${names.join(', ')}`,
     {
       hint: 'wait until they have connected, or until their certificates have expired',
       details: { names },
