@@ -68,10 +68,8 @@ export class LinkOutput {
   }
 
   #addAck(scope: OutputScope, isRiding: boolean, nowMs: number): void {
-    const { ackDueMs, isWorthTelling, received } = this.#receiving
-    if (!scope.carriesAcks || ackDueMs === undefined) return
-    if (nowMs < ackDueMs && !(isRiding && isWorthTelling)) return
-    writeAck(this.#writer, received)
+    if (!scope.carriesAcks || !this.#receiving.shouldTell(isRiding, nowMs)) return
+    writeAck(this.#writer, this.#receiving.received)
     this.#receiving.told()
   }
 

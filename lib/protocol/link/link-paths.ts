@@ -57,8 +57,14 @@ export class LinkPaths {
     })
   }
 
-  /** The attached paths that were there before this one. A later one is not meant by "all others": it was on its way. */
+  /**
+   * The attached paths that were there before this one. A later one is not meant by "all others": it was on its way.
+   * Of one dialler's paths the generation says which is later, whatever order they arrived in.
+   */
   olderThan(path: LinkPath): LinkPath[] {
-    return this.attached().filter((other) => other.order < path.order)
+    return this.attached().filter((other) => {
+      if (other.dialledBy === path.dialledBy) return other.generation < path.generation
+      return other.order < path.order
+    })
   }
 }

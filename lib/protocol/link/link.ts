@@ -305,7 +305,7 @@ export class Link {
       const due = state.kind === 'attaching' ? state.deadlineMs : path.liveness.deadlineMs(this.#isBusy(path))
       earliest = Math.min(earliest, due)
     }
-    const ackDueMs = this.#state.kind === 'open' ? this.#receiving.ackDueMs : undefined
+    const ackDueMs = this.#state.kind === 'open' ? this.#receiving.deadlineMs : undefined
     earliest = Math.min(earliest, ackDueMs ?? Infinity, this.#capacity.deadlineMs ?? Infinity)
     return earliest === Infinity ? undefined : earliest
   }
@@ -328,6 +328,7 @@ export class Link {
         this.#lose(path, { kind: 'attach-timeout' }, nowMs)
       }
     }
+    this.#receiving.handleTimeout(nowMs)
     this.#capacity.handleTimeout(nowMs)
   }
 
@@ -386,11 +387,15 @@ export class Link {
     if (standby !== undefined) {
       this.#tellGone(path)
       if (wasActive) this.#activate(standby)
-    } else if (this.#state.kind === 'open') {
-      const untilMs = nowMs + this.#resumeTimeMs
-      this.#state = { kind: 'waiting', untilMs }
-      this.#effects.push({ kind: 'path-needed', untilMs })
+    } else {
+      this.#awaitPath(nowMs)
     }
+  }
+
+  #awaitPath(nowMs: number): void {
+    if (this.#state.kind === 'open') this.#state = { kind: 'waiting', untilMs: nowMs + this.#resumeTimeMs }
+    else if (this.#state.kind === 'ended' || this.#paths.size > 0) return
+    this.#effects.push({ kind: 'path-needed', untilMs: this.#state.untilMs })
   }
 
   #tellGone(path: LinkPath): void {
@@ -476,7 +481,7 @@ export class Link {
         if (this.#receiving.finish(decodeFin(body), nowMs)) this.#effects.push({ kind: 'end' })
         return
       case RECORD_TYPES.close:
-        return this.#end({ kind: 'closed', by: 'peer', close: decodeClose(body) }, undefined)
+        return this.#handleClose(decodeClose(body))
       case RECORD_TYPES.gone: {
         const gone = this.#paths.named(decodeGone(body), from)
         for (const path of gone) if (path !== from) this.#lose(path, { kind: 'gone' }, nowMs)
@@ -487,13 +492,23 @@ export class Link {
     }
   }
 
+  #handleClose(close: Close): void {
+    // The acknowledgement of our end came right before it.
+    const isClean = close.code === CLOSE_CODES.finished && this.#isFinished
+    this.#end(isClean ? { kind: 'finished' } : { kind: 'closed', by: 'peer', close }, undefined)
+  }
+
+  get #isFinished(): boolean {
+    return this.#sending.isDone && this.#receiving.isDone
+  }
+
   #acknowledge(offset: number, from: LinkPath, nowMs: number): void {
     this.#sending.acknowledge(offset, from.liveness.minRttMs ?? UNKNOWN_RTT_MS, nowMs)
   }
 
   #afterInput(): void {
     if (this.#state.kind === 'ended') return
-    if (this.#sending.isDone && this.#receiving.isDone) {
+    if (this.#isFinished) {
       return this.#end({ kind: 'finished' }, { code: CLOSE_CODES.finished, reason: '' })
     }
     if (this.#sending.takeDrained()) this.#effects.push({ kind: 'writable' })

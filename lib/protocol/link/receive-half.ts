@@ -17,6 +17,7 @@ export class ReceiveHalf {
   #received = 0
   #finAt: number | undefined
   #told = 0
+  /** When an acknowledgement is due; -Infinity once that time has passed. */
   #ackDueMs: number | undefined
 
   /** The offset that is wanted next; the end counts as one. */
@@ -29,14 +30,20 @@ export class ReceiveHalf {
     return this.#finAt !== undefined && this.#received === this.#finAt + 1
   }
 
-  /** When an acknowledgement should go out at the latest; undefined when none is owed. */
-  get ackDueMs(): number | undefined {
-    return this.#ackDueMs
+  /** When an acknowledgement becomes due; undefined when none is owed, and when it is due already. */
+  get deadlineMs(): number | undefined {
+    return this.#ackDueMs === -Infinity ? undefined : this.#ackDueMs
   }
 
-  /** An acknowledgement would be worth its bytes if something went out now. */
-  get isWorthTelling(): boolean {
-    return this.#received - this.#told >= PIGGYBACK_LENGTH
+  /** From now on an acknowledgement is due when its time has come, whoever may carry it then. */
+  handleTimeout(nowMs: number): void {
+    if (this.#ackDueMs !== undefined && nowMs >= this.#ackDueMs) this.#ackDueMs = -Infinity
+  }
+
+  /** @param isRiding something goes out anyway @returns true when an acknowledgement should go out now */
+  shouldTell(isRiding: boolean, nowMs: number): boolean {
+    if (this.#ackDueMs === undefined) return false
+    return nowMs >= this.#ackDueMs || (isRiding && this.#received - this.#told >= PIGGYBACK_LENGTH)
   }
 
   /**
