@@ -4,7 +4,7 @@ import { readOffset } from './offset.ts'
 import { RECORD_TYPES } from './record-type.ts'
 import type { RecordWriter } from './record-writer.ts'
 import { REFUSAL_NUMBERS, refusalOf } from './refusal.ts'
-import type { Refusal } from './refusal.ts'
+import type { KnownRefusal, Refusal } from './refusal.ts'
 
 /** The version of the link that this code speaks; the first byte of ATTACH and ACCEPT. */
 export const LINK_VERSION = 1
@@ -115,7 +115,7 @@ export function decodeAccept(body: Uint8Array): AttachReply {
 }
 
 /** REFUSE (0x03), accepter → dialler: `refusal u8`. */
-export function writeRefuse(writer: RecordWriter, refusal: keyof typeof REFUSAL_NUMBERS): void {
+export function writeRefuse(writer: RecordWriter, refusal: KnownRefusal): void {
   writer.header(RECORD_TYPES.refuse, 1).u8(REFUSAL_NUMBERS[refusal])
 }
 

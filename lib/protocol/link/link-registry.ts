@@ -5,7 +5,7 @@ import { linkDefaults } from './link-options.ts'
 import type { LinkOptions } from './link-options.ts'
 import { RecordWriter } from './record-writer.ts'
 import { writeRefuse } from './handshake-record.ts'
-import type { REFUSAL_NUMBERS } from './refusal.ts'
+import type { KnownRefusal } from './refusal.ts'
 import type { ReplayBudget } from './replay-budget.ts'
 
 /** Ours: sessions in all, with those that ended lately; above, new ones are refused. */
@@ -27,7 +27,7 @@ export interface LinkRegistrySetup {
 export type AttachOutcome =
   | { readonly kind: 'accepted'; readonly link: Link; readonly isNew: boolean }
   /** Write the bytes and close the path. */
-  | { readonly kind: 'refused'; readonly refusal: keyof typeof REFUSAL_NUMBERS; readonly bytes: Uint8Array }
+  | { readonly kind: 'refused'; readonly refusal: KnownRefusal; readonly bytes: Uint8Array }
 
 interface Entry {
   readonly link: Link
@@ -115,7 +115,7 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-function refused(refusal: keyof typeof REFUSAL_NUMBERS): AttachOutcome {
+function refused(refusal: KnownRefusal): AttachOutcome {
   const writer = new RecordWriter()
   writeRefuse(writer, refusal)
   return { kind: 'refused', refusal, bytes: writer.take() }

@@ -24,8 +24,11 @@ export const REFUSAL_NUMBERS = {
   'too-many-sessions': 11,
 } as const
 
-/** One of {@link REFUSAL_NUMBERS}; `unknown` for numbers of later versions. */
-export type Refusal = keyof typeof REFUSAL_NUMBERS | 'unknown'
+/** One of {@link REFUSAL_NUMBERS}: what we refuse with. */
+export type KnownRefusal = keyof typeof REFUSAL_NUMBERS
+
+/** What the peer refused with; `unknown` for numbers of later versions. */
+export type Refusal = KnownRefusal | 'unknown'
 
 /** The name of a number from the wire. */
 export function refusalOf(number: number): Refusal {
@@ -35,7 +38,7 @@ export function refusalOf(number: number): Refusal {
   return 'unknown'
 }
 
-function isRefusal(name: string): name is keyof typeof REFUSAL_NUMBERS {
+function isRefusal(name: string): name is KnownRefusal {
   return name in REFUSAL_NUMBERS
 }
 
