@@ -131,7 +131,7 @@ export class LinkPair {
     const untilMs = this.nowMs + limitMs
     while (this.a.link?.end === undefined || this.b.link?.end === undefined) {
       const next = this.#nextMs()
-      if (next > untilMs) return
+      if (next > untilMs) return this.runTo(untilMs)
       this.runTo(next)
     }
   }
