@@ -89,7 +89,7 @@ export class Link {
    * @returns why not; the link is as it was then, and the path is of no use to it
    */
   dial(path: number, peerKey: Uint8Array, nowMs: number): KnownRefusal | undefined {
-    const refusal = this.#refusalOfPath(peerKey)
+    const refusal = this.#refusalOfPath(peerKey, this.#core.paths.size < MAX_PATHS)
     if (refusal !== undefined) return refusal
     const isAlone = this.#core.paths.size === 0
     const deadlineMs = nowMs + this.#core.options.attachTimeoutMs
@@ -125,7 +125,9 @@ export class Link {
    */
   accept(path: number, request: AttachRequest, peerKey: Uint8Array, nowMs: number): KnownRefusal | undefined {
     this.handleTimeout(nowMs)
-    const refusal = this.#refusalOfPath(peerKey) ?? this.#refusalOfRequest(request)
+    // A peer that has no other path left makes room: the old ones go when it is accepted.
+    const hasRoom = request.isAlone || this.#core.paths.size < MAX_PATHS
+    const refusal = this.#refusalOfPath(peerKey, hasRoom) ?? this.#refusalOfRequest(request)
     if (refusal !== undefined) return refusal
     const dialler = this.role === 'initiator' ? 'responder' : 'initiator'
     const isAlone = this.#core.paths.size === 0
@@ -260,10 +262,10 @@ export class Link {
     return path === this.#core.paths.active && this.#core.sending.isBusy
   }
 
-  #refusalOfPath(peerKey: Uint8Array): KnownRefusal | undefined {
+  #refusalOfPath(peerKey: Uint8Array, hasRoom: boolean): KnownRefusal | undefined {
     if (!sameBytes(peerKey, this.peerKey)) return 'key-mismatch'
     if (this.#core.state.kind === 'ended') return refusalOfEnd(this.#core.state.end)
-    return this.#core.paths.size >= MAX_PATHS ? 'too-many-paths' : undefined
+    return hasRoom ? undefined : 'too-many-paths'
   }
 
   #refusalOfRequest(request: AttachRequest): KnownRefusal | undefined {
