@@ -55,7 +55,8 @@ export class LinkCore {
     this.capacity = new ReplayCapacity(setup.budget, nowMs, this.options.maxCapacity)
     this.sending = new SendHalf(this.capacity)
     this.isEstablished = setup.role === 'responder'
-    this.state = { kind: 'waiting', untilMs: nowMs + this.#resumeTimeMs }
+    const firstWaitMs = Math.max(this.#resumeTimeMs, this.options.attachTimeoutMs)
+    this.state = { kind: 'waiting', untilMs: nowMs + firstWaitMs }
   }
 
   /** Queues an effect. */

@@ -68,11 +68,13 @@ export class LinkInput implements RecordSink {
 
   #takeData(from: LinkPath, offset: number, bytes: Uint8Array, wantsAck: boolean, nowMs: number): void {
     const news = this.#core.receiving.take(offset, bytes, wantsAck, nowMs)
+    if (news === undefined) return
+    // Only news count: what the former path still brings was sent before the peer changed over.
     if (this.#core.peerActive !== from) {
       this.#core.peerActive = from
       this.#core.tell({ kind: 'peer-active', path: from.id })
     }
-    if (news !== undefined) this.#core.tell({ kind: 'data', bytes: news })
+    this.#core.tell({ kind: 'data', bytes: news })
   }
 
   /** The first record of a path that we dialled. */

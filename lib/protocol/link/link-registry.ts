@@ -8,10 +8,10 @@ import { writeRefuse } from './handshake-record.ts'
 import type { KnownRefusal } from './refusal.ts'
 import type { ReplayBudget } from './replay-budget.ts'
 
-/** Ours: sessions in all, with those that ended lately; above, new ones are refused. */
+/** Ours: sessions in all; above, new ones are refused. Those that ended lately make room first. */
 export const DEFAULT_MAX_SESSIONS = 4096
-/** Ours: sessions with one peer. It needs one; some more for processes that share a key, and for those that ended lately. */
-export const DEFAULT_MAX_SESSIONS_PER_PEER = 16
+/** Ours: sessions with one peer. A process needs one; several processes may share a key, such as many ssh at once. */
+export const DEFAULT_MAX_SESSIONS_PER_PEER = 64
 
 /** What a registry is made of. */
 export interface LinkRegistrySetup {
@@ -98,11 +98,21 @@ export class LinkRegistry {
 
   #hasRoom(peerKey: Uint8Array, nowMs: number): boolean {
     this.sweep(nowMs)
-    if (this.#entries.size >= (this.#setup.maxSessions ?? DEFAULT_MAX_SESSIONS)) return false
-    const peer = hex(peerKey)
-    let count = 0
-    for (const entry of this.#entries.values()) if (entry.peer === peer) count++
-    return count < (this.#setup.maxSessionsPerPeer ?? DEFAULT_MAX_SESSIONS_PER_PEER)
+    const ofPeer = this.#entriesOf(hex(peerKey))
+    const maxOfPeer = this.#setup.maxSessionsPerPeer ?? DEFAULT_MAX_SESSIONS_PER_PEER
+    if (ofPeer.length >= maxOfPeer && !this.#forgetOne(ofPeer)) return false
+    const max = this.#setup.maxSessions ?? DEFAULT_MAX_SESSIONS
+    return this.#entries.size < max || this.#forgetOne([...this.#entries])
+  }
+
+  #entriesOf(peer: string): [string, Entry][] {
+    return [...this.#entries].filter(([, entry]) => entry.peer === peer)
+  }
+
+  /** Forgets the oldest session that has ended. */
+  #forgetOne(entries: readonly [string, Entry][]): boolean {
+    const ended = entries.find(([, entry]) => entry.link.end !== undefined)
+    return ended !== undefined && this.#entries.delete(ended[0])
   }
 }
 

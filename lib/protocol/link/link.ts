@@ -158,7 +158,8 @@ export class Link {
 
   /**
    * Takes chunks of the stream, all of them and by reference: don't overwrite them, as they may be sent again until
-   * they are acknowledged. MAX_WRITE_LENGTH bytes at most.
+   * they are acknowledged. MAX_WRITE_LENGTH bytes at most. A small view of a large block keeps the whole block in memory
+   * that long; only the view is counted.
    * @returns false when it takes no more for now; `writable` says when it does again
    * @throws {RangeError} when `canWrite` is false, or for too many bytes
    */

@@ -1,10 +1,10 @@
 import type { ReplayBudget } from './replay-budget.ts'
 
-/** Design §5: what a link starts with, and keeps while it is idle. */
+/** Design §5: what a link takes when it has something to send. */
 export const MIN_CAPACITY = 256 * 1024
 /** Design §5: enough for 160 MB/s over 100 ms. */
 export const MAX_CAPACITY = 16 * 1024 * 1024
-/** Ours: what a link may hold when the budget is empty. Without any it would stand still. */
+/** Ours: what a link may hold without the budget: when that is empty it would stand still, and idle it needs none of it. */
 export const FLOOR_CAPACITY = 32 * 1024
 /**
  * Ours: delays below count as this long. An acknowledgement waits for an event loop on each side, so a round trip of
@@ -35,7 +35,7 @@ export interface CapacitySample {
 export class ReplayCapacity {
   readonly #budget: ReplayBudget
   readonly #max: number
-  #granted: number
+  #granted = 0
   #roundStartMs: number
   #roundAcked = 0
   #wasLimited = false
@@ -48,7 +48,6 @@ export class ReplayCapacity {
   constructor(budget: ReplayBudget, nowMs: number, maxBytes = MAX_CAPACITY) {
     this.#budget = budget
     this.#max = maxBytes
-    this.#granted = budget.take(Math.min(MIN_CAPACITY, maxBytes))
     this.#roundStartMs = nowMs
     this.#reviewAtMs = nowMs + REVIEW_INTERVAL_MS
   }
@@ -60,12 +59,13 @@ export class ReplayCapacity {
 
   /** When `handleTimeout` is due; undefined while there is nothing to give back. */
   get deadlineMs(): number | undefined {
-    return this.#granted > MIN_CAPACITY ? this.#reviewAtMs : undefined
+    return this.#granted > 0 ? this.#reviewAtMs : undefined
   }
 
-  /** Tells how much is held, after more was taken. */
+  /** Tells how much is held, after more was taken. The first bytes take the least capacity there is. */
   held(bytes: number): void {
     if (bytes > this.#peak) this.#peak = bytes
+    if (this.#granted < MIN_CAPACITY) this.#grow(MIN_CAPACITY)
   }
 
   /** Takes a sample in; grows at the end of a round when this was the limit. */
@@ -85,7 +85,7 @@ export class ReplayCapacity {
   handleTimeout(nowMs: number): void {
     if (nowMs < this.#reviewAtMs) return
     const need = this.#need === 0 ? Infinity : this.#need
-    const wanted = Math.max(MIN_CAPACITY, Math.min(HEADROOM * this.#peak, need))
+    const wanted = this.#peak === 0 ? 0 : Math.max(MIN_CAPACITY, Math.min(HEADROOM * this.#peak, need))
     if (wanted < this.#granted) {
       this.#budget.give(this.#granted - wanted)
       this.#granted = wanted
@@ -102,8 +102,12 @@ export class ReplayCapacity {
   }
 
   #aim(target: number): void {
-    const wanted = Math.min(this.#max, Math.max(target, MIN_CAPACITY))
-    this.#need = Math.max(this.#need, wanted)
+    this.#need = Math.max(this.#need, target)
+    this.#grow(target)
+  }
+
+  #grow(target: number): void {
+    const wanted = Math.min(this.#max, target)
     if (wanted > this.#granted) this.#granted += this.#budget.take(wanted - this.#granted)
   }
 }

@@ -144,7 +144,7 @@ export class SendHalf {
     this.#wasFull = this.#isFull
   }
 
-  /** Drops everything and gives the capacity back. */
+  /** Drops everything and gives the capacity back, for good. */
   release(): void {
     this.#finAt ??= this.#buffer.end
     this.#buffer.clear()

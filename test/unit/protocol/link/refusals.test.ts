@@ -156,6 +156,19 @@ test('a registry takes no more sessions than it may have, in all and with one pe
   t.is(outcome.kind === 'refused' && outcome.refusal, 'too-many-sessions')
 })
 
+test('sessions that ended make room for new ones, the oldest first', (t) => {
+  const registry = new LinkRegistry({ budget: new ReplayBudget(), maxSessions: 2, maxSessionsPerPeer: 2 })
+  const attach = (n: number, key: Uint8Array, generation: number) =>
+    registry.accept(1, anAttach({ sessionId: new Uint8Array(16).fill(n), generation }), key, 0)
+  const first = attach(1, PEER_KEY, 1)
+  attach(2, PEER_KEY, 1)
+  t.is(attach(3, PEER_KEY, 1).kind, 'refused')
+  t.is(attach(3, OTHER_KEY, 1).kind, 'refused')
+  if (first.kind === 'accepted') first.link.abort()
+  t.is(attach(3, OTHER_KEY, 1).kind, 'accepted')
+  t.is(registry.size, 2)
+})
+
 test('a registry answers for a session that ended as long as it might be resumed, then forgets it', (t) => {
   const peer = new HandWrittenPeer()
   peer.link.close({ code: 16, reason: 'enough' })

@@ -70,6 +70,13 @@ test('the budget never gives more than it has', (t) => {
   t.throws(() => new ReplayBudget(-1), { instanceOf: RangeError })
 })
 
+/** A capacity of a link that has something to send. */
+function aCapacity(budget = new ReplayBudget(), max = MAX_CAPACITY): ReplayCapacity {
+  const capacity = new ReplayCapacity(budget, 0, max)
+  capacity.held(1)
+  return capacity
+}
+
 /** Acknowledgements at a rate for a time, all of them while the buffer was full or not. */
 function run(
   capacity: ReplayCapacity,
@@ -83,38 +90,38 @@ function run(
 }
 
 test('the capacity becomes twice bandwidth × delay where the buffer was the limit', (t) => {
-  const capacity = new ReplayCapacity(new ReplayBudget(), 0)
+  const capacity = aCapacity()
   t.is(capacity.bytes, MIN_CAPACITY)
   run(capacity, { mbPerS: 40, rttMs: 100, forMs: 2000, isLimited: true })
   t.true(capacity.bytes > 1.8 * 4e6 && capacity.bytes < 2.6 * 4e6, `${capacity.bytes} bytes`)
 })
 
 test('the capacity stays where something else was the limit', (t) => {
-  const capacity = new ReplayCapacity(new ReplayBudget(), 0)
+  const capacity = aCapacity()
   run(capacity, { mbPerS: 40, rttMs: 100, forMs: 2000, isLimited: false })
   t.is(capacity.bytes, MIN_CAPACITY)
 })
 
 test('the capacity ends at 16 MiB, or at what the caller allows', (t) => {
   const fast = { mbPerS: 1000, rttMs: 100, forMs: 2000, isLimited: true }
-  const capacity = new ReplayCapacity(new ReplayBudget(), 0)
+  const capacity = aCapacity()
   run(capacity, fast)
   t.is(capacity.bytes, MAX_CAPACITY)
-  const small = new ReplayCapacity(new ReplayBudget(), 0, MIB)
+  const small = aCapacity(new ReplayBudget(), MIB)
   run(small, fast)
   t.is(small.bytes, MIB)
 })
 
 test('capacities share one budget, and give back all they took', (t) => {
   const budget = new ReplayBudget(10 * MIB)
-  const capacities = [0, 1, 2].map(() => new ReplayCapacity(budget, 0))
+  const capacities = [0, 1, 2].map(() => aCapacity(budget))
   for (const capacity of capacities) run(capacity, { mbPerS: 100, rttMs: 50, forMs: 2000, isLimited: true })
   t.is(budget.left, 0)
   t.is(
     capacities.reduce((sum, { bytes }) => sum + bytes, 0),
     10 * MIB,
   )
-  t.is(new ReplayCapacity(budget, 0).bytes, FLOOR_CAPACITY)
+  t.is(aCapacity(budget).bytes, FLOOR_CAPACITY)
   for (const capacity of capacities) capacity.release()
   t.is(budget.left, 10 * MIB)
 })
@@ -123,6 +130,8 @@ test('what was not needed for a while goes back to the budget', (t) => {
   const budget = new ReplayBudget(64 * MIB)
   const capacity = new ReplayCapacity(budget, 0)
   t.is(capacity.deadlineMs, undefined)
+  t.is(budget.left, 64 * MIB, 'a link that has sent nothing has taken nothing')
+  capacity.held(1)
   run(capacity, { mbPerS: 100, rttMs: 100, forMs: 5000, isLimited: true })
   capacity.held(capacity.bytes)
   const { bytes } = capacity
@@ -132,8 +141,11 @@ test('what was not needed for a while goes back to the budget', (t) => {
   capacity.held(MIB)
   capacity.handleTimeout(2 * REVIEW_INTERVAL_MS)
   t.is(capacity.bytes, 2 * MIB)
+  capacity.held(1000)
   capacity.handleTimeout(3 * REVIEW_INTERVAL_MS)
   t.is(capacity.bytes, MIN_CAPACITY)
   t.is(budget.left, 64 * MIB - MIN_CAPACITY)
+  capacity.handleTimeout(4 * REVIEW_INTERVAL_MS)
+  t.is(budget.left, 64 * MIB)
   t.is(capacity.deadlineMs, undefined)
 })
