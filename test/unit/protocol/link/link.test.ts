@@ -6,7 +6,13 @@ import { ACK_DELAY_MS } from '../../../../lib/protocol/link/receive-half.ts'
 import { ReplayBudget } from '../../../../lib/protocol/link/replay-budget.ts'
 import { FLOOR_CAPACITY } from '../../../../lib/protocol/link/replay-capacity.ts'
 import { MAX_WRITE_LENGTH } from '../../../../lib/protocol/link/send-half.ts'
-import { writeAck, writeClose, writeFin, writeGone } from '../../../../lib/protocol/link/session-record.ts'
+import {
+  writeAck,
+  writeClose,
+  writeFin,
+  writeGone,
+  writePing,
+} from '../../../../lib/protocol/link/session-record.ts'
 import * as vectors from '../../../vectors/link-v1.ts'
 import { hex } from '../../../vectors/rfc5769.ts'
 import { HandWrittenPeer, OTHER_KEY, PEER_KEY } from './hand-written-peer.ts'
@@ -185,6 +191,36 @@ test('a peer that has lost all its paths resumes at once: the old ones are dropp
     Array.from({ length: MAX_PATHS }, () => 'gone'),
   )
   t.is(peer.link.activePath, 9)
+})
+
+test('an attach that was overtaken drops only what was there before it', (t) => {
+  const peer = new HandWrittenPeer()
+  peer.attach(3, { generation: 5 })
+  peer.drain()
+  peer.attach(2, { generation: 4, isAlone: true })
+  const closed = peer.drain().flatMap((effect) => (effect.kind === 'close-path' ? [effect.path] : []))
+  t.deepEqual(closed, [1])
+  t.is(peer.link.rttMs(3), undefined)
+  t.true(peer.link.activate(3))
+})
+
+test('an acknowledgement that was lost with its path comes with the answer to the ping of the next', (t) => {
+  const peer = new HandWrittenPeer()
+  peer.attach(2)
+  peer.link.activate(2)
+  peer.link.write([new Uint8Array(100)])
+  t.is(peer.pull(2).at(-1), 'data 0+100')
+  peer.send(2, (writer) => writePing(writer, 'pong', { id: 1, received: 0 }))
+  peer.link.activate(1)
+  t.deepEqual(peer.pull(1), ['data 0+100'])
+  peer.link.pathLost(1, 0)
+  const [gone, ping, ...rest] = peer.pull(2)
+  t.is(gone, 'gone 0100000001')
+  t.deepEqual(rest, [], 'all of it went over this path before')
+  t.true(ping?.startsWith('ping '))
+  const id = Number.parseInt(ping?.slice(5, 13) ?? '', 16)
+  peer.send(2, (writer) => writePing(writer, 'pong', { id, received: 100 }))
+  t.is(peer.link.replay.held, 0)
 })
 
 test('a path that the peer gave up is dropped at once, and the standby goes on', (t) => {
