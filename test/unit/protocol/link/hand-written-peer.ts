@@ -76,7 +76,9 @@ export class HandWrittenPeer {
     const lines: string[] = []
     const parser = new RecordParser()
     const sink = {
-      onData: (offset: number, bytes: Uint8Array) => lines.push(`data ${offset}+${bytes.length}`),
+      onData: (offset: number, bytes: Uint8Array, wantsAck: boolean) => {
+        lines.push(`${wantsAck ? 'data-ack' : 'data'} ${offset}+${bytes.length}`)
+      },
       onControl: (type: number, body: Uint8Array) => {
         lines.push(`${NAMES[type] ?? String(type)} ${Buffer.from(body).toString('hex')}`)
       },
@@ -84,7 +86,7 @@ export class HandWrittenPeer {
     for (let i = 0; i < 1000; i++) {
       const chunks = this.link.pull(path, this.nowMs)
       if (chunks.length === 0) return lines
-      for (const chunk of chunks) parser.push(chunk, sink)
+      parser.push(Buffer.concat(chunks), sink)
     }
     throw new Error('a path that has always more to say')
   }

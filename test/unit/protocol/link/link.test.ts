@@ -3,6 +3,7 @@ import { ReachError } from '../../../../lib/base/errors.ts'
 import { Link } from '../../../../lib/protocol/link/link.ts'
 import { MAX_PATHS } from '../../../../lib/protocol/link/link-options.ts'
 import { ACK_DELAY_MS } from '../../../../lib/protocol/link/receive-half.ts'
+import { RECORD_TYPES } from '../../../../lib/protocol/link/record-type.ts'
 import { ReplayBudget } from '../../../../lib/protocol/link/replay-budget.ts'
 import { FLOOR_CAPACITY } from '../../../../lib/protocol/link/replay-capacity.ts'
 import { MAX_WRITE_LENGTH } from '../../../../lib/protocol/link/send-half.ts'
@@ -113,7 +114,7 @@ test('a switch to a standby starts at what is not acknowledged, and later acknow
   const [header] = peer.link.pull(2, 0)
   t.deepEqual(header?.slice(-8), hex('000000000000c350'), 'from 50,000 on, behind a ping')
   peer.send(1, (writer) => writeAck(writer, 390_000))
-  t.deepEqual(peer.pull(2), ['data 390000+10000'])
+  t.deepEqual(peer.pull(2), ['data-ack 390000+10000'])
   t.deepEqual(peer.pull(1), [], 'the old path carries nothing more')
 })
 
@@ -129,6 +130,34 @@ test('acknowledgements go where data comes in, and the side above is told of it'
   )
   t.deepEqual(peer.pull(1), [])
   t.deepEqual(peer.pull(2), ['ack 0000000000000005'])
+})
+
+test('acknowledgements go over the active path when the one that brought data is lost', (t) => {
+  const peer = new HandWrittenPeer()
+  peer.attach(2)
+  peer.pull(2)
+  peer.sendData(2, 0, 5, true)
+  peer.link.pathLost(2, 0)
+  t.true(peer.pull(1).includes('ack 0000000000000005'))
+})
+
+test('asks for an acknowledgement four times per full buffer, and when it is full', (t) => {
+  const peer = new HandWrittenPeer()
+  peer.link.write([new Uint8Array(60_000)])
+  t.deepEqual(peer.pull(1), ['data 0+60000'])
+  peer.link.write([new Uint8Array(10_000)])
+  t.deepEqual(peer.pull(1), ['data-ack 60000+10000'], 'a quarter of 256 KiB')
+  peer.link.write([new Uint8Array(1000)])
+  t.deepEqual(peer.pull(1), ['data 70000+1000'])
+  const budget = new ReplayBudget(0)
+  const small = anInitiator(budget)
+  small.dial(1, PEER_KEY, 0)
+  small.write([new Uint8Array(8_000)])
+  t.is(small.pull(1, 0)[1]?.[0], RECORD_TYPES.data)
+  for (let i = 0; i < 4; i++)
+    if (small.canWrite) small.write(Array.from({ length: 60 }, () => new Uint8Array(1)))
+  t.false(small.canWrite, 'full of what chunks cost')
+  t.is(small.pull(1, 0)[0]?.[0], RECORD_TYPES.dataAck)
 })
 
 test('an acknowledgement waits for company, but not longer than its delay', (t) => {
