@@ -1,6 +1,5 @@
-import { ByteReader } from '../../base/byte-reader.ts'
 import { ReachError } from '../../base/errors.ts'
-import { readOffset } from './offset.ts'
+import { offsetIn, u32In } from './offset.ts'
 import {
   FIRST_IGNORABLE_TYPE,
   MAX_CONTROL_LENGTH,
@@ -111,7 +110,7 @@ export class RecordParser {
     if (state.kind === 'header') {
       this.#startRecord(bytes)
     } else if (state.kind === 'offset') {
-      this.#offset = readOffset(new ByteReader(bytes), 'data offset')
+      this.#offset = offsetIn(bytes, 'data offset')
       this.#left = state.payloadLength
       this.#state = state.wantsAck ? PAYLOAD_ACK : PAYLOAD
     } else {
@@ -121,7 +120,7 @@ export class RecordParser {
   }
 
   #startRecord(header: Uint8Array): void {
-    const word = new ByteReader(header).u32('record header')
+    const word = u32In(header, 0)
     const type = Math.floor(word / 0x100_0000)
     const length = word % 0x100_0000
     if (type === RECORD_TYPES.data || type === RECORD_TYPES.dataAck) {
