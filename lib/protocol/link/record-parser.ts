@@ -78,7 +78,9 @@ export class RecordParser {
     this.#left -= taken
     if (this.#left === 0) this.#state = HEADER
     if (state.kind === 'payload') {
-      sink.onData(offset, chunk.subarray(at, at + taken), state.wantsAck && this.#left === 0)
+      // Most chunks lie within one payload: no view is needed then.
+      const bytes = taken === chunk.length ? chunk : chunk.subarray(at, at + taken)
+      sink.onData(offset, bytes, state.wantsAck && this.#left === 0)
     }
     return taken
   }
