@@ -4,12 +4,14 @@ import type { Endpoint } from '../lib/base/endpoint.ts'
 import { ClosingStack } from '../lib/base/closing-stack.ts'
 import { formatEndpoint } from '../lib/base/endpoint.ts'
 import type { Runtime, Timer } from '../lib/base/runtime.ts'
+import { fileExists, removeTemporaryFiles } from '../lib/identity/files/atomic-file.ts'
 import type { KeyPair } from '../lib/identity/keys/key-pair.ts'
 import { openKeyFile } from '../lib/identity/keys/key-file.ts'
 import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
 import { renewalDueMs } from '../lib/identity/renewal-time.ts'
 import type { NetworkState } from '../lib/protocol/relay/control-reply.ts'
 import { Authority } from './authority/authority.ts'
+import { authorityPaths } from './authority/authority-paths.ts'
 import { createAuthority, hasAuthority } from './authority/create-authority.ts'
 import type { ExternalCa } from './authority/external-ca.ts'
 import { AdminService } from './control/admin-service.ts'
@@ -52,19 +54,22 @@ export class NetworkService implements AsyncDisposable {
   readonly control: ControlServer
   readonly network: RelayNetwork
   readonly #resources: ClosingStack
-  /** Where the root's key lies, when this start has made the network. */
-  readonly newRootKeyFile: string | undefined
+  /** This start has made the network. */
+  readonly isNew: boolean
+  /** The root's private key, while it still lies in the relay's home and should not. */
+  readonly rootKeyFile: string | undefined
 
   private constructor(
     control: ControlServer,
     network: RelayNetwork,
     resources: ClosingStack,
-    newRootKeyFile: string | undefined,
+    origin: { readonly isNew: boolean; readonly rootKeyFile: string | undefined },
   ) {
     this.control = control
     this.network = network
     this.#resources = resources
-    this.newRootKeyFile = newRootKeyFile
+    this.isNew = origin.isNew
+    this.rootKeyFile = origin.rootKeyFile
   }
 
   /**
@@ -79,7 +84,10 @@ export class NetworkService implements AsyncDisposable {
     if (options.kind === 'joined') {
       const control = new ControlServer(runtime.clock, options.network)
       options.onCredentials(() => onCredentials(options.network.credentials))
-      return new NetworkService(control, options.network, new ClosingStack(), undefined)
+      return new NetworkService(control, options.network, new ClosingStack(), {
+        isNew: false,
+        rootKeyFile: undefined,
+      })
     }
     const resources = new ClosingStack()
     try {
@@ -98,7 +106,10 @@ export class NetworkService implements AsyncDisposable {
   ): Promise<NetworkService> {
     const { home, publicAddresses } = options
     const held = resources.use(await holdHome(home))
-    const newRootKeyFile = await createIfMissing(runtime, options)
+    await removeTemporaryFiles(home)
+    await removeTemporaryFiles(authorityPaths(home).folder)
+    const isNew = await createIfMissing(runtime, options)
+    const rootKeyFile = await rootKeyIn(home)
     const authority = await Authority.open({
       ...options,
       random: runtime.random,
@@ -127,7 +138,7 @@ export class NetworkService implements AsyncDisposable {
     })
     control.setAdmin(admin)
     held.serve(admin)
-    return new NetworkService(control, network, resources, newRootKeyFile)
+    return new NetworkService(control, network, resources, { isNew, rootKeyFile })
   }
 
   get domain(): string {
@@ -163,10 +174,17 @@ export class NetworkService implements AsyncDisposable {
 /** Name of the key file in a home folder. */
 export const IDENTITY_FILE = 'identity.pem'
 
-async function createIfMissing(runtime: Runtime, options: OwnNetworkOptions): Promise<string | undefined> {
+/** True when it was missing. */
+async function createIfMissing(runtime: Runtime, options: OwnNetworkOptions): Promise<boolean> {
   const { home, label = 'net', externalCa } = options
-  if (await hasAuthority(home)) return undefined
-  return createAuthority({ home, label, externalCa, random: runtime.random, nowMs: runtime.clock.wallMs() })
+  if (await hasAuthority(home)) return false
+  await createAuthority({ home, label, externalCa, random: runtime.random, nowMs: runtime.clock.wallMs() })
+  return true
+}
+
+async function rootKeyIn(home: string): Promise<string | undefined> {
+  const file = authorityPaths(home).rootKey
+  return (await fileExists(file)) ? file : undefined
 }
 
 /** Member relays stand after the one that answers. */

@@ -88,17 +88,20 @@ export class RelayServer implements AsyncDisposable {
       runtime.network.interfaces(),
       options.advertised ?? new Map(),
     )
-    const stun = await StunService.open(
-      { addresses, software: `p2p-reach ${options.version}`, ...options.limits },
-      runtime.clock,
-    )
-    const info = () => ({ version: options.version, stun: stun.addresses.map(formatAddress) })
     let front: TcpFront | undefined
     let network: NetworkService | undefined
+    let stun: StunService | undefined
     try {
+      // First the home: a second relay on it is told so, and not of ports.
       if (options.network !== undefined) {
         network = await NetworkService.open(runtime, options.network, () => front?.refreshCredentials())
       }
+      stun = await StunService.open(
+        { addresses, software: `p2p-reach ${options.version}`, ...options.limits },
+        runtime.clock,
+      )
+      const stunAt = stun.addresses.map(formatAddress)
+      const info = () => ({ version: options.version, stun: stunAt })
       const { listen, firstByteTimeoutMs, httpTimeoutMs } = options
       front = await TcpFront.open({
         ...{ listen, tls, stun, info, firstByteTimeoutMs, httpTimeoutMs },
@@ -110,7 +113,7 @@ export class RelayServer implements AsyncDisposable {
         relay.#admin = await openAdminServer(options.admin, () => relay.metrics())
       return relay
     } catch (error) {
-      await Promise.all([stun.close(), front?.close()])
+      await Promise.all([stun?.close(), front?.close()])
       await network?.close()
       throw error
     }

@@ -236,19 +236,19 @@ function relayUrls(relay: RelayServer, command: RelayUpCommand, runtime: Runtime
 type Network = NonNullable<RelayServer['network']>
 
 function networkJson(network: Network): Readonly<Record<string, unknown>> {
-  const { newRootKeyFile = null, domain } = network
+  const { rootKeyFile = null, domain, isNew } = network
   const roots = network.network.trust.network.roots.map(({ spkiSha256 }) => spkiSha256)
-  return { domain, roots, issues: network.network.authority !== undefined, newRootKeyFile }
+  return { domain, roots, isNew, issues: network.network.authority !== undefined, rootKeyFile }
 }
 
 /** What to do next. */
 function networkText(network: Network, { homeArgument }: RelayUpCommand): string {
-  const { domain, newRootKeyFile } = network
-  const lines = [`  network            ${domain}${newRootKeyFile === undefined ? '' : '  (new)'}\n`]
-  if (newRootKeyFile !== undefined) {
+  const { domain, isNew, rootKeyFile } = network
+  const lines = [`  network            ${domain}${isNew ? '  (new)' : ''}\n`]
+  if (rootKeyFile !== undefined) {
     lines.push(
       '\nThe root’s private key can make and unmake this network, and the relay does not need it. Move it offline:\n',
-      `  ${newRootKeyFile}\n`,
+      `  ${rootKeyFile}\n`,
     )
   }
   if (network.network.authority !== undefined) {

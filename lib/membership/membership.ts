@@ -223,7 +223,7 @@ export class Membership {
    * @throws {ReachError} ERR_REACH_TRUST_ROLE, and what the request can fail with
    */
   async administer(request: AdminRequest, signal?: AbortSignal): Promise<JsonReader> {
-    const { client } = await this.connect(signal)
+    const client = await this.#connectAsMember(signal)
     try {
       return (await client.ask({ type: 'admin', id: client.nextId(), request }, ['admin-result'], signal))
         .result
@@ -244,6 +244,18 @@ export class Membership {
       return false
     await this.#store({ ...this.#record, rootSet: this.trust.rootSet })
     return true
+  }
+
+  /** With a certificate that counts: one that has expired, or whose issuer was replaced, is renewed first. */
+  async #connectAsMember(signal: AbortSignal | undefined): Promise<ControlClient> {
+    const { client, welcome } = await this.connect(signal)
+    if (!welcome.mustRenew) return client
+    try {
+      await this.renewOn(client, signal)
+    } finally {
+      client.close()
+    }
+    return (await this.connect(signal)).client
   }
 
   async #connectTo(

@@ -7,6 +7,10 @@ export interface AuthorityPaths {
   readonly material: string
   readonly ledger: string
   readonly denyList: string
+  /** The root's private key, until the operator takes it away. */
+  readonly rootKey: string
+  /** The roots' certificates in PEM, for other software. */
+  readonly rootCertificate: string
   /** For other software. */
   readonly crl: string
   readonly audit: string
@@ -19,6 +23,8 @@ export function authorityPaths(home: string, folderName = 'authority'): Authorit
     folder,
     material: join(folder, 'issuing.json'),
     ledger: join(folder, 'ledger.json'),
+    rootKey: join(folder, 'root.key'),
+    rootCertificate: join(folder, 'root.pem'),
     denyList: join(folder, 'deny-list.json'),
     crl: join(folder, 'crl.pem'),
     audit: join(folder, 'audit.log'),

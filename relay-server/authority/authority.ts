@@ -11,7 +11,8 @@ import type { Random } from '../../lib/base/runtime.ts'
 import { Secret } from '../../lib/base/secret.ts'
 import type { Certificate } from '../../lib/identity/certificate/certificate.ts'
 import { spkiOfPublicKey } from '../../lib/identity/certificate/certificate.ts'
-import { AtomicStore } from '../../lib/identity/files/atomic-store.ts'
+import { fileExists } from '../../lib/identity/files/atomic-file.ts'
+import { AtomicStore, damaged } from '../../lib/identity/files/atomic-store.ts'
 import { checkCertificateRequest } from '../../lib/identity/issue/certificate-request.ts'
 import { LEAF_LIFETIME_MS, issueLeaf } from '../../lib/identity/issue/certificate-profiles.ts'
 import { spkiOf } from '../../lib/identity/issue/signing-key.ts'
@@ -48,7 +49,7 @@ import {
   renumber,
 } from './ledger.ts'
 import type { AuthorityMaterial } from './material.ts'
-import { chainAbove, issuerOf, readMaterial, writeMaterial } from './material.ts'
+import { chainAbove, issuerOf, readMaterial, writeMaterial, writeRootCertificates } from './material.ts'
 import { openTrust, publishRevocations } from './revocations.ts'
 import { installRoots } from './root-installation.ts'
 
@@ -112,6 +113,8 @@ export class Authority {
         hint: 'make one with  p2p-reach relay up',
       })
     }
+    // An authority that forgot whom it shut out would let them in again.
+    if (!(await fileExists(paths.ledger))) throw damaged(paths.ledger, new Error('it is gone'))
     const store = await AtomicStore.open<Ledger>({
       ...{ path: paths.ledger, initial: EMPTY_LEDGER, format: formatLedger, parse: parseLedger },
     })
@@ -328,6 +331,7 @@ export class Authority {
       const old = issuerOf(this.#material).certificate.spkiSha256
       await writeMaterial(this.#paths.material, next)
       this.#material = next
+      await writeRootCertificates(this.#paths, next)
       this.trust.applyRootSet(next.rootSet.statement, nowMs)
       const isReplaced = request.denyOldIssuer && issuerOf(next).certificate.spkiSha256 !== old
       const key = { spkiSha256: old, deniedAtMs: nowMs, reason: 'the issuing CA was replaced' }

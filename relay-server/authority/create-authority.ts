@@ -1,5 +1,4 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ReachError } from '../../lib/base/errors.ts'
 import type { Random } from '../../lib/base/runtime.ts'
 import { encodeZBase32 } from '../../lib/base/z-base-32.ts'
@@ -14,7 +13,7 @@ import { materialOfExternalCa } from './external-ca.ts'
 import { formatLedger } from './ledger-format.ts'
 import { EMPTY_LEDGER } from './ledger.ts'
 import type { AuthorityMaterial } from './material.ts'
-import { writeMaterial } from './material.ts'
+import { writeMaterial, writeRootCertificates } from './material.ts'
 
 /** How a network is made. */
 export interface CreateAuthorityOptions {
@@ -39,22 +38,18 @@ export function hasAuthority(home: string): Promise<boolean> {
 
 /**
  * Makes a network in a home folder: a root, the intermediate that issues, an empty ledger. All or nothing: it is built
- * beside and moved into its place. Answers where the root's key lies, which should not stay there.
+ * beside and moved into its place.
  * @throws {ReachError} ERR_REACH_FILE, ERR_REACH_EXTERNAL_CA
  */
-export async function createAuthority(options: CreateAuthorityOptions): Promise<string | undefined> {
+export async function createAuthority(options: CreateAuthorityOptions): Promise<void> {
   const { home, random } = options
   const suffix = Buffer.from(random.bytes(6)).toString('hex')
   const building = authorityPaths(home, `.authority-${suffix}.tmp`)
   const { material, rootKeyPem } = await newMaterial(options)
   try {
     await mkdir(building.folder, { recursive: true, mode: 0o700 })
-    if (rootKeyPem !== undefined) await writeFileAtomically(join(building.folder, ROOT_KEY), rootKeyPem)
-    await writeFileAtomically(
-      join(building.folder, 'root.pem'),
-      material.rootSet.roots.map(({ pem }) => pem).join(''),
-      { mode: 0o644 },
-    )
+    if (rootKeyPem !== undefined) await writeFileAtomically(building.rootKey, rootKeyPem)
+    await writeRootCertificates(building, material)
     await writeFileAtomically(building.ledger, formatLedger(EMPTY_LEDGER))
     await writeMaterial(building.material, material)
     await rename(building.folder, authorityPaths(home).folder)
@@ -67,11 +62,7 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
       hint: 'name another folder with  --home DIR',
     })
   }
-  return rootKeyPem === undefined ? undefined : join(authorityPaths(home).folder, ROOT_KEY)
 }
-
-/** File of the root's private key, until the operator takes it away. */
-export const ROOT_KEY = 'root.key'
 
 interface NewMaterial {
   readonly material: AuthorityMaterial

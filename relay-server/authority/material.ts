@@ -10,6 +10,7 @@ import type { Issuer } from '../../lib/identity/issue/sign-certificate.ts'
 import { privateKeyFromPem, privateKeyPem } from '../../lib/identity/keys/key-pair.ts'
 import type { AcceptedRootSet } from '../../lib/identity/trust/root-set.ts'
 import { readStoredRootSet } from '../../lib/identity/trust/root-set.ts'
+import type { AuthorityPaths } from './authority-paths.ts'
 import { fromWireStatement, toWireStatement } from '../../lib/identity/trust/statement.ts'
 import { readWireStatement } from '../../lib/protocol/relay/wire-statement.ts'
 
@@ -51,6 +52,14 @@ export function writeMaterial(path: string, material: AuthorityMaterial): Promis
     1,
   )
   return writeFileAtomically(path, `${text}\n`)
+}
+
+/** The roots for other software, which reads PEM. @throws {ReachError} ERR_REACH_FILE */
+export function writeRootCertificates(
+  { rootCertificate }: Pick<AuthorityPaths, 'rootCertificate'>,
+  { rootSet }: AuthorityMaterial,
+): Promise<void> {
+  return writeFileAtomically(rootCertificate, rootSet.roots.map(({ pem }) => pem).join(''), { mode: 0o644 })
 }
 
 /**

@@ -1,4 +1,4 @@
-import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { dirname, join, sep } from 'node:path'
 import { ReachError } from '../../base/errors.ts'
@@ -52,6 +52,23 @@ export async function fileExists(path: string): Promise<boolean> {
     throw fileError('read', path, error)
   }
 }
+
+/**
+ * Removes what writes that were killed left in a folder. Only for whoever is the only one to write there.
+ * @throws {ReachError} ERR_REACH_FILE
+ */
+export async function removeTemporaryFiles(folder: string): Promise<void> {
+  try {
+    const names = await readdir(folder)
+    const left = names.filter((name) => TEMPORARY_NAME.test(name))
+    await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })))
+  } catch (error) {
+    if (!isCode(error, 'ENOENT')) throw fileError('write', folder, error)
+  }
+}
+
+/** Temporary files of {@link writeFileAtomically}, and folders that are built beside their place. */
+const TEMPORARY_NAME = /^\.(?:[a-z]+-)?[0-9a-f]{12}\.tmp$/
 
 /** Makes a rename or a new name in the folder survive a crash of the machine. */
 export async function flushFolder(folder: string): Promise<void> {
