@@ -132,14 +132,7 @@ export async function aCertificate(options: CertificateOptions = {}): Promise<Is
       notAfterMs: options.notAfterMs ?? NOW_MS + DAY_MS,
       extensions: (x509) => [
         new x509.BasicConstraintsExtension(isCa, ca?.pathLength, true),
-        ...(keyUsage === false
-          ? []
-          : [
-              new x509.KeyUsagesExtension(
-                keyUsage.reduce((all, one) => all | x509.KeyUsageFlags[one], 0),
-                true,
-              ),
-            ]),
+        ...(keyUsage === false ? [] : [keyUsageExtension(x509, keyUsage)]),
         ...(purposes === false ? [] : [new x509.ExtendedKeyUsageExtension([...purposes])]),
         ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
         ...(options.extensions?.(x509) ?? []),
@@ -148,6 +141,15 @@ export async function aCertificate(options: CertificateOptions = {}): Promise<Is
     issuer ?? { privateKey: key },
   )
   return { certificate, privateKey: key }
+}
+
+/** RFC 5280 §4.2.1.3, as the bits stand in the first byte. */
+const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const
+
+function keyUsageExtension(x509: X509Library, usages: readonly (keyof typeof KEY_USAGE_BITS)[]): Extension {
+  const bits = usages.reduce((all, one) => all | KEY_USAGE_BITS[one], 0)
+  const unused = [0, 1, 2, 3, 4, 5, 6, 7].find((bit) => (bits & (1 << bit)) !== 0) ?? 0
+  return new x509.Extension('2.5.29.15', true, Uint8Array.from(der(0x03, Uint8Array.of(unused, bits))))
 }
 
 /** The names that make a certificate one of a member. */

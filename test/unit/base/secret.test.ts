@@ -5,7 +5,7 @@ import { Secret } from '../../../lib/base/secret.ts'
 const VALUE = 'correct horse battery staple'
 const secret = new Secret(VALUE)
 const shows: readonly (readonly [string, string])[] = [
-  ['a template', `${secret.toString()}`],
+  ['a template', `Bearer ${secret.toString()}`],
   ['String()', String(secret)],
   ['concatenation', ''.concat('token=', String(secret))],
   ['JSON', JSON.stringify({ token: secret })],
