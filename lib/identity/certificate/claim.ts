@@ -16,9 +16,18 @@ export function claimUri(name: string, domain: string, role: Role): string {
   return `p2p-reach://${name}.${domain}/${role}`
 }
 
+/** The URI in a certificate that one root signed for another: this key may speak for a network as a root does. */
+export const CROSS_SIGNED_ROOT_URI = 'p2p-reach:root'
+
+/** True for what a root signed for another root; an intermediate, which may only issue, does not say so. */
+export function isCrossSignedRoot({ extensions }: Certificate): boolean {
+  return extensions.basicConstraints.isCa && extensions.names.uris.includes(CROSS_SIGNED_ROOT_URI)
+}
+
 /**
- * Reads the claim of a certificate: one URI for each role, all of the same name and network. Undefined when there is
- * none, or when they disagree: a certificate is for one name.
+ * Reads the claim of a certificate: one URI for each role, all of the same name and network, and the DNS name
+ * `name.domain`. Undefined when there is none, or when they disagree: a certificate is for one name. The DNS name has to
+ * be there because many CAs constrain those alone, and would let any URI pass.
  */
 export function claimOf({ extensions }: Certificate): Claim | undefined {
   const parts = extensions.names.uris
@@ -27,6 +36,7 @@ export function claimOf({ extensions }: Certificate): Claim | undefined {
   const [first] = parts
   const [, name = '', domain = ''] = first ?? []
   if (!isPeerName(name) || !isNetworkDomain(domain)) return undefined
+  if (!extensions.names.dns.includes(`${name}.${domain}`)) return undefined
   const roles = parts.map((part) =>
     part?.[1] === name && part[2] === domain ? ROLES.find((role) => role === part[3]) : undefined,
   )

@@ -7,6 +7,7 @@ export function readOid({ content }: DerElement): string {
   const arcs: number[] = []
   let arc = 0
   for (const byte of content) {
+    if (arc === 0 && byte === 0x80) throw wrong('an object identifier has a leading zero')
     if (arc > 2 ** 45) throw wrong('an object identifier has a huge number')
     arc = arc * 128 + (byte & 0x7f)
     if (byte >= 0x80) continue
@@ -30,6 +31,9 @@ export function readBoolean({ content }: DerElement): boolean {
 export function readSmallInteger({ content }: DerElement): number {
   if (content.length === 0 || content.length > 4 || (content[0] ?? 0) >= 0x80)
     throw wrong('a number is out of range')
+  // X.690 §8.3.2: the shortest form only.
+  if (content.length > 1 && content[0] === 0 && (content[1] ?? 0) < 0x80)
+    throw wrong('a number has a leading zero')
   return content.reduce((value, byte) => value * 256 + byte, 0)
 }
 
@@ -59,7 +63,9 @@ export function readTime({ tag, content }: DerElement): number {
 /** The positions of the ones in a BIT STRING of named bits (X.690 §8.6). */
 export function readNamedBits({ content }: DerElement): ReadonlySet<number> {
   const unused = content[0] ?? 8
-  if (unused > 7) throw wrong('a bit string is cut off')
+  if (unused > 7 || (unused > 0 && content.length === 1)) throw wrong('a bit string is cut off')
+  // X.690 §11.2.1.
+  if (((content.at(-1) ?? 0) & ((1 << unused) - 1)) !== 0) throw wrong('a bit string has surplus bits')
   const bits = new Set<number>()
   content.subarray(1).forEach((byte, index) => {
     for (let bit = 0; bit < 8; bit++) if ((byte & (0x80 >> bit)) !== 0) bits.add(index * 8 + bit)

@@ -20,6 +20,7 @@ export const KEY_USAGE = { digitalSignature: 0, keyCertSign: 5, crlSign: 6 } as 
 export const EXTENDED_KEY_USAGE = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  any: '2.5.29.37.0',
 } as const
 
 /** RFC 5280 §4.2.1.9. */
@@ -76,7 +77,11 @@ export function readExtensions(list: DerReader): Extensions {
   const known: ReadonlySet<string> = new Set(Object.values(EXTENSION_OID))
   const read = <T>(name: keyof typeof EXTENSION_OID, reader: (value: DerReader) => T): T | undefined => {
     const found = values.get(EXTENSION_OID[name])
-    return found === undefined ? undefined : reader(new DerReader(found.value, name))
+    if (found === undefined) return undefined
+    const value = new DerReader(found.value, name)
+    const result = reader(value)
+    value.end()
+    return result
   }
   return {
     basicConstraints: read('basicConstraints', readBasicConstraints) ?? {

@@ -1,5 +1,8 @@
 import type { AlternativeNames, ConstrainedNames, NameConstraints } from './extensions.ts'
 
+/** RFC 5280 §4.2.1.6: directoryName is [4]. */
+const DIRECTORY_NAME = 4
+
 /**
  * Which name of a certificate breaks the constraints of a CA above it (RFC 5280 §4.2.1.10); undefined when none does.
  * DNS names and URIs are understood. A constraint on another type, or a name of another type under any constraint,
@@ -11,6 +14,8 @@ export function brokenConstraint(names: AlternativeNames, constraints: NameConst
   if (strange !== undefined) return `a name of type ${strange}, which the constraints do not cover`
   const [foreign] = permitted.otherTypes
   if (foreign !== undefined) return `a constraint on names of type ${foreign}, which is not understood`
+  // Every certificate has a name of this type, its subject; of other types there are none left to exclude here.
+  if (excluded.otherTypes.includes(DIRECTORY_NAME)) return 'a constraint on subjects, which is not understood'
   for (const name of names.dns) {
     if (!isAllowed(name, permitted.dns, excluded.dns, isInDnsTree)) return name
   }

@@ -31,14 +31,20 @@ export type ChainOutcome =
       readonly detail: string
     }
 
+type Invalid = ChainOutcome & { readonly kind: 'invalid' }
+
 /** Ours: a leaf, an intermediate, a cross-signed root, a root, and room for somebody's corporate CA. */
 const MAX_PATH_LENGTH = 6
 /** Ours: certificates that a stranger may hand us to build a path from. */
 export const MAX_CHAIN_CERTIFICATES = 8
 
+/** Ours: ways up that are tried. A chain that somebody made in earnest has one or two. */
+const MAX_ATTEMPTS = 64
+
 /**
  * Validates the path from a certificate to one of the roots (RFC 5280 §6.1): signatures, dates, CA flags, path lengths,
- * key usage, name constraints, critical extensions. Stricter than the RFC where it leaves a choice: the root's own dates
+ * key usage, name constraints, critical extensions. Where a CA has several certificates (renewed, cross-signed), each is
+ * tried; the first path that holds counts. Stricter than the RFC where it leaves a choice: the root's own dates
  * count too, and names of unknown types fail under any constraint. Revocation and meaning are for `decideTrust`.
  * @param nowMs calendar time in milliseconds since 1970
  */
@@ -48,39 +54,61 @@ export function verifyChain(
   roots: readonly Certificate[],
   nowMs: number,
 ): ChainOutcome {
-  const built = buildPath(leaf, intermediates.slice(0, MAX_CHAIN_CERTIFICATES), roots)
-  if (built.kind === 'invalid') return built
-  for (const check of [checkDates(nowMs), checkCritical, checkAuthorities, checkNames]) {
-    const problem = check(built.path)
-    if (problem !== undefined) return problem
+  const candidates = { roots, intermediates: intermediates.slice(0, MAX_CHAIN_CERTIFICATES) }
+  const checks = [checkDates(nowMs), checkCritical, checkAuthorities, checkNames]
+  let failure: Invalid | undefined
+  for (const built of climb([leaf], candidates, issuersIn(candidates), { left: MAX_ATTEMPTS })) {
+    const problem = built.kind === 'invalid' ? built : firstProblem(built.path, checks)
+    if (problem === undefined) return built
+    // Of a path that leads to a root, it says more than that another leads nowhere.
+    if (failure === undefined || (isDeadEnd(failure) && !isDeadEnd(problem))) failure = problem
   }
-  return built
+  return failure ?? invalid('too-long', leaf, 'too many ways up')
 }
 
-/** Climbs from issuer to issuer until one of the roots has signed. No certificate is used twice, so this ends. */
-function buildPath(
-  leaf: Certificate,
-  intermediates: readonly Certificate[],
-  roots: readonly Certificate[],
-): ChainOutcome {
-  const path = [leaf]
-  let current = leaf
-  while (path.length < MAX_PATH_LENGTH) {
-    const below = current
-    const root = roots.find((candidate) => below.isIssuedBy(candidate))
-    if (root !== undefined && !isSameCertificate(root, leaf)) return { kind: 'valid', path: [...path, root] }
-    const unused = intermediates.filter(
-      (candidate) => !path.some((used) => isSameCertificate(used, candidate)),
-    )
-    const next = unused.find((candidate) => below.isIssuedBy(candidate))
-    if (next === undefined) return noIssuer(below, [...roots, ...unused])
-    path.push(next)
-    current = next
-  }
-  return invalid('too-long', current, `more than ${MAX_PATH_LENGTH} certificates`)
+interface Candidates {
+  readonly intermediates: readonly Certificate[]
+  readonly roots: readonly Certificate[]
 }
 
-function noIssuer(certificate: Certificate, candidates: readonly Certificate[]): ChainOutcome {
+/** Who issued a certificate, roots first. Signatures are the dear part, so each is verified once. */
+function issuersIn({ intermediates, roots }: Candidates): (below: Certificate) => readonly Certificate[] {
+  const known = new Map<Certificate, readonly Certificate[]>()
+  return (below) => {
+    const issuers =
+      known.get(below) ?? [...roots, ...intermediates].filter((candidate) => below.isIssuedBy(candidate))
+    known.set(below, issuers)
+    return issuers
+  }
+}
+
+/** Climbs from issuer to issuer, all ways up, until one of the roots has signed. None is used twice, so this ends. */
+function* climb(
+  path: readonly [Certificate, ...Certificate[]],
+  candidates: Candidates,
+  issuersOf: (below: Certificate) => readonly Certificate[],
+  attempts: { left: number },
+): Generator<ChainOutcome> {
+  const [leaf] = path
+  const below = path.at(-1) ?? leaf
+  if (path.length === MAX_PATH_LENGTH) {
+    yield invalid('too-long', below, `more than ${MAX_PATH_LENGTH} certificates`)
+    return
+  }
+  const isUsed = (one: Certificate) => path.some((used) => isSameCertificate(used, one))
+  const issuers = issuersOf(below).filter((issuer) => !isUsed(issuer))
+  if (issuers.length === 0) {
+    const { roots, intermediates } = candidates
+    yield noIssuer(below, [...roots, ...intermediates.filter((one) => !isUsed(one))])
+  }
+  for (const issuer of issuers) {
+    if (attempts.left-- <= 0) return
+    if (candidates.roots.includes(issuer)) yield { kind: 'valid', path: [...path, issuer] }
+    else yield* climb([...path, issuer], candidates, issuersOf, attempts)
+  }
+}
+
+function noIssuer(certificate: Certificate, candidates: readonly Certificate[]): Invalid {
   const namesake = candidates.find(
     (candidate) =>
       sameBytes(candidate.subjectDer, certificate.issuerDer) && !isSameCertificate(candidate, certificate),
@@ -90,7 +118,19 @@ function noIssuer(certificate: Certificate, candidates: readonly Certificate[]):
     : invalid('bad-signature', certificate, `${namesake.subject} did not sign it`)
 }
 
-type Check = (path: readonly Certificate[]) => ChainOutcome | undefined
+function isDeadEnd({ problem }: Invalid): boolean {
+  return problem === 'unknown-issuer' || problem === 'too-long'
+}
+
+type Check = (path: readonly Certificate[]) => Invalid | undefined
+
+function firstProblem(path: readonly Certificate[], checks: readonly Check[]): Invalid | undefined {
+  for (const check of checks) {
+    const problem = check(path)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
 
 function checkDates(nowMs: number): Check {
   return (path) => {
@@ -103,7 +143,7 @@ function checkDates(nowMs: number): Check {
   }
 }
 
-function checkCritical(path: readonly Certificate[]): ChainOutcome | undefined {
+function checkCritical(path: readonly Certificate[]): Invalid | undefined {
   const strange = path.find(({ extensions }) => extensions.unknownCritical.length > 0)
   return strange === undefined
     ? undefined
@@ -111,7 +151,7 @@ function checkCritical(path: readonly Certificate[]): ChainOutcome | undefined {
 }
 
 /** RFC 5280 §6.1.4 (k) to (n). */
-function checkAuthorities(path: readonly Certificate[]): ChainOutcome | undefined {
+function checkAuthorities(path: readonly Certificate[]): Invalid | undefined {
   for (const [index, certificate] of path.entries()) {
     if (index === 0) continue
     const { basicConstraints, keyUsage } = certificate.extensions
@@ -130,7 +170,7 @@ function checkAuthorities(path: readonly Certificate[]): ChainOutcome | undefine
 }
 
 /** Each CA's constraints hold for everything below it (RFC 5280 §6.1.3 (b), (c)). */
-function checkNames(path: readonly Certificate[]): ChainOutcome | undefined {
+function checkNames(path: readonly Certificate[]): Invalid | undefined {
   for (const [index, { extensions }] of path.entries()) {
     const { nameConstraints } = extensions
     if (nameConstraints === undefined) continue
@@ -142,11 +182,7 @@ function checkNames(path: readonly Certificate[]): ChainOutcome | undefined {
   return undefined
 }
 
-function invalid(
-  problem: ChainProblem,
-  certificate: Certificate,
-  detail: string,
-): ChainOutcome & { kind: 'invalid' } {
+function invalid(problem: ChainProblem, certificate: Certificate, detail: string): Invalid {
   return { kind: 'invalid', problem, certificate, detail }
 }
 

@@ -3,7 +3,7 @@ import type { KeyObject } from 'node:crypto'
 import type { Extension } from '@peculiar/x509'
 import type { Role } from '../../base/peer-name.ts'
 import type { Certificate } from '../certificate/certificate.ts'
-import { claimUri } from '../certificate/claim.ts'
+import { CROSS_SIGNED_ROOT_URI, claimUri } from '../certificate/claim.ts'
 import { EXTENDED_KEY_USAGE } from '../certificate/extensions.ts'
 import type { KeyPair } from '../keys/key-pair.ts'
 import { nameConstraintsExtension } from './name-constraints-extension.ts'
@@ -66,7 +66,7 @@ export async function issueIntermediate(
   )
 }
 
-/** A root signed by another: whoever trusts the other can follow to it. */
+/** A root signed by another: whoever trusts the other can follow to it. Says so, and so gives it all that a root may. */
 export async function crossSign(root: Certificate, by: Issuer, nowMs: number): Promise<Certificate> {
   return signCertificate(
     {
@@ -75,7 +75,10 @@ export async function crossSign(root: Certificate, by: Issuer, nowMs: number): P
       serial: newSerial(),
       notBeforeMs: nowMs - BACKDATE_MS,
       notAfterMs: Math.min(root.notAfterMs, by.certificate.notAfterMs),
-      extensions: (x509) => authorityExtensions(x509, undefined),
+      extensions: (x509) => [
+        ...authorityExtensions(x509, undefined),
+        new x509.SubjectAlternativeNameExtension([{ type: 'url', value: CROSS_SIGNED_ROOT_URI }]),
+      ],
     },
     by,
   )

@@ -72,6 +72,9 @@ function decideClaim(
   if (leaf?.peerId === undefined || claim === undefined || !isPeerCertificate(leaf)) {
     return refused('ERR_REACH_TRUST_CHAIN', 'its certificate is not made for a peer')
   }
+  if (!path.every(mayVouchForPeers)) {
+    return refused('ERR_REACH_TRUST_CHAIN', 'a CA above its certificate is for other purposes')
+  }
   // A company's root may carry several networks.
   if (claim.domain !== network.domain) return otherNetwork(claim, network)
   if (policy.name !== undefined && claim.name !== policy.name) {
@@ -95,6 +98,15 @@ function isPeerCertificate({ extensions }: Certificate): boolean {
   return (
     !basicConstraints.isCa && extendedKeyUsage.includes(clientAuth) && extendedKeyUsage.includes(serverAuth)
   )
+}
+
+/** As OpenSSL and the CA/Browser Forum (§7.1.2.2.g) read it: the purposes of a CA bound those of what it issues. */
+function mayVouchForPeers({ extensions }: Certificate): boolean {
+  const { extendedKeyUsage } = extensions
+  if (extendedKeyUsage === undefined) return true
+  const { any, clientAuth, serverAuth } = EXTENDED_KEY_USAGE
+  const covers = (purpose: string) => extendedKeyUsage.includes(any) || extendedKeyUsage.includes(purpose)
+  return covers(clientAuth) && covers(serverAuth)
 }
 
 const REFUSALS: Readonly<Record<ChainProblem, TrustRefusal>> = {

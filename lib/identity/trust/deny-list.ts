@@ -39,8 +39,8 @@ export function signDenyList(list: DenyList, key: KeyObject, chain: readonly Cer
 }
 
 /**
- * Believes a list, or says why not. Lists are ordered by when their signer's certificate begins, then by number: so a
- * stolen intermediate cannot outnumber the one that the root puts in its place.
+ * Believes a list, or says why not. Lists of one key are ordered by number. Those of different keys are ordered by when
+ * their signer's certificate begins: so a stolen intermediate cannot outnumber the one that the root puts in its place.
  * @throws {ReachError} ERR_REACH_STATEMENT, ERR_REACH_DECODE
  */
 export function acceptDenyList(
@@ -49,15 +49,17 @@ export function acceptDenyList(
   current: AcceptedDenyList | undefined,
   nowMs: number,
 ): AcceptedDenyList {
-  const signer = verifyStatement('deny-list', statement, network.roots, nowMs)
-  if (current?.denied.has(signer.spkiSha256) === true) {
-    throw refusedStatement('deny-list', 'the key of its signer was revoked')
-  }
+  const isDenied = ({ spkiSha256 }: Certificate) => current?.denied.has(spkiSha256) === true
+  if (statement.signer.some(isDenied))
+    throw refusedStatement('deny-list', 'the key of its signer, or of one above, was revoked')
+  const roots = network.roots.filter((root) => !isDenied(root))
+  const signer = verifyStatement('deny-list', statement, roots, nowMs)
   const list = readDenyList(statement.payload)
   if (list.domain !== network.domain)
     throw refusedStatement('deny-list', `it is of the network ${list.domain}`)
   const signerSinceMs = signer.notBeforeMs
-  if (current !== undefined && !isLater({ signerSinceMs, number: list.number }, current)) {
+  const isSameKey = current?.statement.signer[0]?.spkiSha256 === signer.spkiSha256
+  if (current !== undefined && !isLater({ signerSinceMs, number: list.number }, current, isSameKey)) {
     throw refusedStatement('deny-list', `its number ${list.number} is not above ${current.number}`)
   }
   const denied = new Set(list.keys.map(({ spkiSha256 }) => spkiSha256))
@@ -72,8 +74,10 @@ export function isSameDenyList(statement: SignedStatement, current: AcceptedDeny
 function isLater(
   one: Pick<AcceptedDenyList, 'signerSinceMs' | 'number'>,
   other: Pick<AcceptedDenyList, 'signerSinceMs' | 'number'>,
+  isSameKey: boolean,
 ): boolean {
-  if (one.signerSinceMs !== other.signerSinceMs) return one.signerSinceMs > other.signerSinceMs
+  // A key may have several certificates (renewed, cross-signed), and whoever relays a list can choose among them.
+  if (!isSameKey && one.signerSinceMs !== other.signerSinceMs) return one.signerSinceMs > other.signerSinceMs
   return one.number > other.number
 }
 

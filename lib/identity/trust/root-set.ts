@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { fromBase64, toBase64 } from '../../base/base64.ts'
 import { JsonReader } from '../../base/json-reader.ts'
 import { Certificate } from '../certificate/certificate.ts'
+import { isCrossSignedRoot } from '../certificate/claim.ts'
 import { verifyChain } from '../certificate/verify-chain.ts'
 import type { SignedStatement } from './statement.ts'
 import { refusedStatement, signStatement, verifyStatement } from './statement.ts'
@@ -97,6 +98,10 @@ function verifyOwnSignature(statement: SignedStatement, set: RootSet, nowMs: num
   verifyStatement('root-set', { ...statement, signer: [own] }, set.roots, nowMs)
 }
 
+/**
+ * A root that we trust, or one that leads to such by nothing but cross-signed roots. An intermediate is none, whatever its
+ * key signs: it could make itself a root otherwise.
+ */
 function isVouchedFor(
   signer: readonly Certificate[],
   trusted: readonly Certificate[],
@@ -104,10 +109,11 @@ function isVouchedFor(
 ): boolean {
   const [first] = signer
   if (trusted.some(({ spkiSha256 }) => spkiSha256 === first?.spkiSha256)) return true
-  return signer.some(
+  const crossSigned = signer.filter(isCrossSignedRoot)
+  return crossSigned.some(
     (candidate) =>
       candidate.spkiSha256 === first?.spkiSha256 &&
-      verifyChain(candidate, signer, trusted, nowMs).kind === 'valid',
+      verifyChain(candidate, crossSigned, trusted, nowMs).kind === 'valid',
   )
 }
 

@@ -33,7 +33,8 @@ export function signStatement(
 }
 
 /**
- * Who signed: a CA that leads to one of the roots, or is one, and may sign lists of what is revoked.
+ * Who signed: a CA that leads to one of the roots, or is one, and may sign lists of what is revoked. Of a root, the
+ * certificate that we trust is answered, whichever was presented.
  * @throws {ReachError} ERR_REACH_STATEMENT when the signature or the signer does not hold
  */
 export function verifyStatement(
@@ -42,10 +43,12 @@ export function verifyStatement(
   roots: readonly Certificate[],
   nowMs: number,
 ): Certificate {
-  const [signer, ...above] = statement.signer
-  if (signer === undefined) throw refusedStatement(purpose, 'nobody signed it')
-  const isRoot = roots.some((root) => root.spkiSha256 === signer.spkiSha256)
-  if (!isRoot) {
+  const [presented, ...above] = statement.signer
+  if (presented === undefined) throw refusedStatement(purpose, 'nobody signed it')
+  // The root as we know it: what else is presented for its key may be anybody's, and is not verified.
+  const root = roots.find(({ spkiSha256 }) => spkiSha256 === presented.spkiSha256)
+  const signer = root ?? presented
+  if (root === undefined) {
     const outcome = verifyChain(signer, above, roots, nowMs)
     if (outcome.kind === 'invalid')
       throw refusedStatement(purpose, `its signer does not hold: ${outcome.problem}`)

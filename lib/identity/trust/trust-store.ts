@@ -59,7 +59,9 @@ export class TrustStore {
   /** Believes a set of roots. True when it is news. @throws {ReachError} ERR_REACH_STATEMENT, ERR_REACH_DECODE */
   applyRootSet(statement: SignedStatement, nowMs: number): boolean {
     if (statement.payload === this.#rootSet.statement.payload) return false
-    this.#rootSet = acceptRootSet(statement, this.#rootSet, nowMs)
+    // A root whose key was stolen must not choose its successors.
+    const roots = this.#rootSet.roots.filter(({ spkiSha256 }) => !this.denied.has(spkiSha256))
+    this.#rootSet = acceptRootSet(statement, { ...this.#rootSet, roots }, nowMs)
     this.#tell()
     return true
   }
