@@ -1,5 +1,5 @@
 /**
- * What a relay that splices costs and carries, beside HAProxy (tcp mode, `splice-auto`) and nginx (stream), in one
+ * What a relay that splices costs and carries, beside HAProxy (tcp mode, splicing in the kernel) and nginx (stream), in one
  * interleaved run on loopback: bytes per second through one relay on one core with 1 and 16 streams, CPU seconds of the
  * relay per GB, 1 KiB ping-pong, and memory for each idle pair. Prints each round, then medians, and the medians of the
  * ratios to HAProxy in the same round. Absolute figures depend on the machine; `direct` is what the endpoints can do

@@ -80,7 +80,8 @@ global
   maxconn 4000
 defaults
   mode tcp
-  option splice-auto
+  option splice-request
+  option splice-response
   timeout connect 5s
   timeout client 1h
   timeout server 1h
@@ -104,6 +105,7 @@ stream {
     proxy_pass 127.0.0.1:${targetPort};
     proxy_buffer_size 256k;
     proxy_timeout 1h;
+    proxy_half_close on;
   }
 }
 `
