@@ -32,23 +32,26 @@ for (const { family, ip, skipReason } of await loopbackFamilies()) {
   })
 }
 
-test.serial('no read buffer is overwritten while a write of it waits: 16 streams, readers that stop and go', async (t) => {
-  await using server = await PairServer.open('127.0.0.1')
-  const random = new SeededRandom('stop and go')
-  const pairs: JoinedPair[] = []
-  for (let i = 0; i < STREAMS; i++) pairs.push(await server.join())
-  const outcomes = await Promise.all(
-    pairs.map(async ({ left, right, splice }, i) => {
-      const own = random.fork(`stream ${i}`)
-      const [sent, got, back, gotBack] = await Promise.all([
-        sendHashed(left, 12 * MIB + i, own.fork('forth')),
-        receiveHashed(right, own.fork('right reader')),
-        sendHashed(right, 2 * MIB + i, own.fork('back')),
-        receiveHashed(left, own.fork('left reader')),
-      ])
-      return { isWhole: sent === got && back === gotBack, end: await splice.closed }
-    }),
-  )
-  t.is(outcomes.filter(({ isWhole }) => isWhole).length, STREAMS)
-  for (const { end } of outcomes) t.deepEqual(end, { kind: 'ended' })
-})
+test.serial(
+  'no read buffer is overwritten while a write of it waits: 16 streams, readers that stop and go',
+  async (t) => {
+    await using server = await PairServer.open('127.0.0.1')
+    const random = new SeededRandom('stop and go')
+    const pairs: JoinedPair[] = []
+    for (let i = 0; i < STREAMS; i++) pairs.push(await server.join())
+    const outcomes = await Promise.all(
+      pairs.map(async ({ left, right, splice }, i) => {
+        const own = random.fork(`stream ${i}`)
+        const [sent, got, back, gotBack] = await Promise.all([
+          sendHashed(left, 12 * MIB + i, own.fork('forth')),
+          receiveHashed(right, own.fork('right reader')),
+          sendHashed(right, 2 * MIB + i, own.fork('back')),
+          receiveHashed(left, own.fork('left reader')),
+        ])
+        return { isWhole: sent === got && back === gotBack, end: await splice.closed }
+      }),
+    )
+    t.is(outcomes.filter(({ isWhole }) => isWhole).length, STREAMS)
+    for (const { end } of outcomes) t.deepEqual(end, { kind: 'ended' })
+  },
+)

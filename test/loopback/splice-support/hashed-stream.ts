@@ -12,7 +12,7 @@ const MAX_STOP_TURNS = 300
 /** Sends bytes that nobody could guess, in pieces of all sizes, ends, and tells their hash. */
 export async function sendHashed(stream: Duplex, bytes: number, random: SeededRandom): Promise<string> {
   const hash = createHash('sha256')
-  for (let left = bytes; left > 0; ) {
+  for (let left = bytes; left > 0;) {
     const chunk = random.bytes(Math.min(left, random.int(1, MAX_CHUNK_BYTES)))
     hash.update(chunk)
     left -= chunk.length
