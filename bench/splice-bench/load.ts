@@ -49,7 +49,7 @@ const ECHO = 'E'
 const CHUNK_BYTES = 1024 * 1024
 const PING_BYTES = 1024
 const IDLE_PAIRS = 1000
-const RESTED_PAIRS = 64
+const RESTED_PAIRS = 300
 const RESTED_BYTES = 4 * 1024 * 1024
 const WARM_UP_S = 0.4
 

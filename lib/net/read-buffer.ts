@@ -20,8 +20,10 @@ const MAX_SPARE_PER_SIZE = 8
 /**
  * How large the next read should be, learnt from the last ones.
  *
- * Every wait for data is done with the smallest size, so that a connection that falls silent holds little. A read that
- * fills its buffer says that more is there already: then comes a large one, sized by what the last bursts needed.
+ * Every wait for data is done with the smallest size, so that a connection that falls silent holds little: Node fixes the
+ * buffer of a read when the read before it returns. A read that fills its buffer says that more is there already: then
+ * comes a large one, sized by what the last bursts needed. (Only who sends exactly a buffer full and falls silent leaves
+ * a large one waiting.) That costs a short read for each wait, and no throughput that could be measured.
  */
 export class ReadSize {
   readonly #maxBytes: number

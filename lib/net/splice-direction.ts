@@ -61,7 +61,7 @@ export class SpliceDirection implements ChunkReader {
   start(source: ChunkSource, target: Duplex): void {
     this.#source = source
     this.#target = target
-    source.stream.once('end', () => this.#end())
+    source.onEnd(() => this.#end())
     const { leftover } = source
     if (leftover === undefined || this.#carry(leftover)) this.#read()
   }

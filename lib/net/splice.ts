@@ -4,6 +4,7 @@ import type { Clock } from '../base/runtime.ts'
 import { takeOver } from './chunk-source.ts'
 import { nodeClock } from './node-clock.ts'
 import { MAX_READ_BYTES, ReadBufferPool } from './read-buffer.ts'
+import { resetConnection } from './reset-connection.ts'
 import { SpliceDirection } from './splice-direction.ts'
 import { SplicePace } from './splice-pace.ts'
 import { systemCode } from './system-error.ts'
@@ -97,7 +98,7 @@ export class Splice implements AsyncDisposable {
     this.#watch('a', a)
     this.#watch('b', b)
     if (this.#signal?.aborted === true) this.#onAbort()
-    whenFlushed(a, () => whenFlushed(b, () => this.#join(a, b)))
+    if (this.#outcome === undefined) whenFlushed(a, () => whenFlushed(b, () => this.#join(a, b)))
     this.#settleWhenClosed()
   }
 
@@ -160,14 +161,14 @@ export class Splice implements AsyncDisposable {
       if (!isFinished(this.#successors.get(stream) ?? stream)) this.#onAbort()
       this.#settleWhenClosed()
     })
-    if (this.#outcome !== undefined) reset(stream)
+    if (this.#outcome !== undefined) resetConnection(stream)
   }
 
   #finish(outcome: SpliceEnd): void {
     if (this.#outcome !== undefined) return
     this.#outcome = outcome
     this.#pace.stop()
-    for (const stream of this.#open) if (!this.#successors.has(stream)) reset(stream)
+    for (const stream of this.#open) if (!this.#successors.has(stream)) resetConnection(stream)
   }
 
   #settleWhenClosed(): void {
@@ -203,18 +204,4 @@ function tune(stream: Duplex): void {
   if (!(stream instanceof Socket)) return
   stream.setNoDelay(true)
   stream.setKeepAlive(true, KEEPALIVE_AFTER_MS)
-}
-
-/** Closes without saying goodbye, so that the other end sees an error and no early end. */
-function reset(stream: Duplex): void {
-  if (!(stream instanceof Socket) || !canBeReset(stream)) stream.destroy()
-  // libuv refuses to reset while our own end is on its way to the system (a turn of the event loop at most).
-  else if (stream.writableEnded && !stream.writableFinished)
-    stream.once('finish', () => stream.resetAndDestroy())
-  else stream.resetAndDestroy()
-}
-
-/** Only TCP knows resets: a unix socket has no port, and for TLS Node refuses. */
-function canBeReset(stream: Socket): boolean {
-  return stream.constructor === Socket && stream.remotePort !== undefined
 }

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
+import { TLSSocket, connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import test from 'ava'
+import { makeSelfSignedCertificate } from '../../lib/identity/self-signed-certificate.ts'
 import { splice } from '../../lib/net/splice.ts'
 import { loopbackFamilies } from '../unit/net/support/loopback.ts'
-import { PairServer, failure } from './splice-support/joined-pair.ts'
+import { PairServer, failure, settled } from './splice-support/joined-pair.ts'
 
 for (const { family, ip, skipReason } of await loopbackFamilies()) {
   if (skipReason !== undefined) {
@@ -53,6 +55,17 @@ test('a reset in the midst of a transfer reaches a sender that waits for the rea
   t.regex((await failed) ?? '', /^(ECONNRESET|EPIPE)$/)
   const end = await splice.closed
   t.like(end, { kind: 'reset', side: 'b' })
+})
+
+test('a reset while its bytes wait for a slow reader is no end, once the reader goes on', async (t) => {
+  await using server = await PairServer.open('127.0.0.1')
+  const { left, right, splice } = await server.join()
+  left.write(Buffer.alloc(64 * 1024 * 1024))
+  await settled(() => splice.bytesAToB)
+  left.resetAndDestroy()
+  right.on('error', () => undefined)
+  right.resume()
+  t.deepEqual(await splice.closed, { kind: 'reset', side: 'a', code: 'ECONNRESET' })
 })
 
 test('a reset after one side has ended still reaches it', async (t) => {
@@ -115,6 +128,40 @@ test('an end that came before the splice is handed on after the bytes before it'
   const joined = splice(a.accepted, b.accepted)
   t.is(await text(a.client), 'short')
   t.is(await text(b.client), '', 'what its owner consumed does not come again')
+  t.deepEqual(await joined.closed, { kind: 'ended' })
+})
+
+test('bytes and an end that lie unread before the splice are handed on', async (t) => {
+  await using server = await PairServer.open('127.0.0.1')
+  const a = await server.connection()
+  const b = await server.connection()
+  a.client.end('all of it')
+  a.accepted.read(0)
+  await settled(() => a.accepted.bytesRead)
+  t.is(a.accepted.readableLength, 'all of it'.length)
+  const joined = splice(a.accepted, b.accepted)
+  t.is(await text(b.client.end()), 'all of it')
+  t.deepEqual(await joined.closed, { kind: 'ended' })
+})
+
+test('TLS on one side is joined to TCP on the other', async (t) => {
+  const [notBefore, notAfter] = [new Date('2026-01-01'), new Date('2126-01-01')]
+  const { certificate, key } = await makeSelfSignedCertificate({ hosts: ['localhost'], notBefore, notAfter })
+  await using server = await PairServer.open('127.0.0.1')
+  const a = await server.connection()
+  const b = await server.connection()
+  const secureServer = createTlsServer({ cert: certificate, key, allowHalfOpen: true })
+  const accepted = once(secureServer, 'secureConnection')
+  secureServer.emit('connection', a.accepted)
+  const client = connectTls({ socket: a.client, rejectUnauthorized: false })
+  const secured: unknown = (await accepted)[0]
+  if (!(secured instanceof TLSSocket)) return t.fail()
+  const joined = splice(secured, b.accepted)
+  client.write('from TLS')
+  t.is(String((await once(b.client, 'data'))[0]), 'from TLS')
+  b.client.end('from TCP')
+  t.is(await text(client), 'from TCP')
+  client.end()
   t.deepEqual(await joined.closed, { kind: 'ended' })
 })
 

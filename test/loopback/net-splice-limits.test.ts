@@ -97,6 +97,20 @@ for (const how of ['signal', 'close', 'owner'] as const) {
   })
 }
 
+test('abort while bytes wait for a reader drops them and leaves nothing', async (t) => {
+  await using server = await PairServer.open('127.0.0.1')
+  const pool = new ReadBufferPool()
+  const { left, right, splice } = await server.join({ pool })
+  left.write(Buffer.alloc(64 * MIB))
+  await settled(() => splice.bytesAToB)
+  t.true(left.writableLength > 0)
+  const codes = Promise.all([failure(left), failure(right)])
+  t.deepEqual(await splice.close(), { kind: 'aborted' })
+  for (const code of await codes) t.regex(code ?? '', /^(ECONNRESET|EPIPE)$/)
+  t.is(pool.lentBytes, 0)
+  t.is(server.connectionCount, 0)
+})
+
 test('a signal that has fired before joins nothing and resets both', async (t) => {
   await using server = await PairServer.open('127.0.0.1')
   const { left, right, splice } = await server.join({ signal: AbortSignal.abort() })
