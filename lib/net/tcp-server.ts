@@ -10,6 +10,8 @@ export interface ListenTcpOptions {
   readonly port: number
   /** New connections beyond this are closed at once. Default: no limit. */
   readonly maxConnections?: number
+  /** True: the other side's end leaves our direction open until we end it, too. Default false. */
+  readonly allowHalfOpen?: boolean
 }
 
 /** A listening TCP port. Closing it also ends the connections that are open. */
@@ -28,7 +30,8 @@ export async function listenTcp(
   onConnection: (socket: Socket) => void,
 ): Promise<TcpServer> {
   const connections = new Set<Socket>()
-  const server = createServer({ noDelay: true }, (socket) => {
+  const { allowHalfOpen = false } = options
+  const server = createServer({ noDelay: true, allowHalfOpen }, (socket) => {
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
     // A connection that breaks is no event for the listener; whoever handles the socket hears it, too.

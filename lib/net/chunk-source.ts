@@ -1,0 +1,114 @@
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+
+/** Who takes what a connection reads, and owns the buffers that it is read into. */
+export interface ChunkReader {
+  /** The buffer of the next read. Asked once at the start and after each chunk. */
+  nextBuffer(): Uint8Array
+  /**
+   * The first `count` bytes of `buffer` have come in. False stops reading until `resume()`. Whoever still needs the bytes
+   * afterwards must return false, or have another buffer next.
+   */
+  onChunk(buffer: Uint8Array, count: number): boolean
+}
+
+/** A connection that was taken over to be read in chunks. */
+export interface ChunkSource {
+  /** To be used from now on for writing, ending and listening; with `allowHalfOpen`, and not reading yet. */
+  readonly stream: Duplex
+  /** What had been read before the take-over; it comes first. */
+  readonly leftover: Uint8Array | undefined
+  /** Lets the next chunk come. Does nothing while one is on its way. */
+  resume(): void
+  /** Calls back when the other side has ended its direction in an orderly way, after all of its chunks. */
+  onEnd(callback: () => void): void
+}
+
+/**
+ * Takes a connection over so that it reads into buffers of `reader`, without an allocation for each read.
+ *
+ * Node offers that (`onread`) only to sockets that dial. An accepted one gives its handle to a second Socket: the
+ * `handle` option and the `_handle` property are not documented, but are the same in Node 20 and 22 (lib/net.js), and
+ * looked for before use. `connection` then is an empty shell, and stays what its server counts: it should be destroyed when `stream`
+ * closes, and the other way round. Where that can't be done (TLS, streams that are no sockets, a Node that changed),
+ * `stream` is the connection itself, and chunks come in buffers that Node allocates.
+ *
+ * Nothing may be under way to be written: `writableLength` is 0.
+ */
+export function takeOver(connection: Duplex, reader: ChunkReader): ChunkSource {
+  // Before 'end' is emitted it may still be changed (Node's documentation of Duplex).
+  connection.allowHalfOpen = true
+  connection.pause()
+  const leftover = takeLeftover(connection)
+  const handle = socketHandle(connection)
+  return handle === undefined
+    ? readStream(connection, leftover, reader)
+    : readSocket(rewrap(handle, connection, reader), leftover)
+}
+
+/** Reads exactly what is there: asking for more would announce the end of a stream that has ended behind it. */
+function takeLeftover(connection: Duplex): Uint8Array | undefined {
+  const { readableLength } = connection
+  if (readableLength === 0) return undefined
+  const bytes: unknown = connection.read(readableLength)
+  return bytes instanceof Uint8Array ? bytes : undefined
+}
+
+/** The system's handle of a plain socket, when it can be given to another one. */
+function socketHandle(connection: Duplex): object | undefined {
+  // Not `instanceof`: a TLSSocket is a Socket, too, and its handle is no use without it.
+  if (connection.constructor !== Socket) return undefined
+  const handle: unknown = Reflect.get(connection, '_handle')
+  if (typeof handle !== 'object' || handle === null) return undefined
+  return 'useUserBuffer' in handle && 'readStop' in handle ? handle : undefined
+}
+
+function rewrap(handle: object, shell: Duplex, reader: ChunkReader): Socket {
+  const onread = {
+    buffer: () => reader.nextBuffer(),
+    callback: (count: number, buffer: Uint8Array) => reader.onChunk(buffer, count),
+  }
+  if (shell instanceof Socket) shell.setTimeout(0)
+  Reflect.set(shell, '_handle', null)
+  const options = { handle, onread, allowHalfOpen: true }
+  const socket = new Socket(options)
+  // It started to read at birth, but nothing comes in before the event loop turns.
+  return socket.pause()
+}
+
+function readSocket(socket: Socket, leftover: Uint8Array | undefined): ChunkSource {
+  return {
+    stream: socket,
+    leftover,
+    resume: () => void socket.resume(),
+    onEnd: (callback) => void socket.once('end', () => verifyEnd(socket, callback)),
+  }
+}
+
+/**
+ * A reset that comes while nobody reads is told as an end: libuv takes the hang-up after the last bytes for one (seen
+ * with 1.46 and 1.51 on Linux). Whoever reads on then gets the reset after all, and after a real end just another end.
+ */
+function verifyEnd(socket: Socket, callback: () => void): void {
+  socket.pause().resume()
+  // The first turn ends before the system is asked again, the second one after.
+  setImmediate(() =>
+    setImmediate(() => {
+      if (socket.errored === null) callback()
+    }),
+  )
+}
+
+function readStream(stream: Duplex, leftover: Uint8Array | undefined, reader: ChunkReader): ChunkSource {
+  stream.on('data', (chunk: Uint8Array) => {
+    if (!reader.onChunk(chunk, chunk.length)) stream.pause()
+  })
+  // Listening set it flowing.
+  stream.pause()
+  return {
+    stream,
+    leftover,
+    resume: () => void stream.resume(),
+    onEnd: (callback) => void stream.once('end', callback),
+  }
+}

@@ -1,0 +1,135 @@
+import type { Duplex } from 'node:stream'
+import type { ChunkReader, ChunkSource } from './chunk-source.ts'
+import { MIN_READ_BYTES, ReadSize } from './read-buffer.ts'
+import type { ReadBufferPool } from './read-buffer.ts'
+import type { SplicePace } from './splice-pace.ts'
+
+/** What a direction of a splice shares with the rest of it. */
+export interface SpliceDirectionOptions {
+  readonly pool: ReadBufferPool
+  /** Largest read in bytes. */
+  readonly maxReadBytes: number
+  /** Hears of each chunk, and may hold the next one back until `unhold()`. */
+  readonly pace: SplicePace
+}
+
+/**
+ * - `idle`: not started
+ * - `reading`: the next chunk may come at any time
+ * - `writing`: the system has not taken all of the last chunk, so its buffer must rest
+ * - `held`: by the rate limit
+ * - `ended`: nothing comes any more
+ */
+type DirectionState = 'idle' | 'reading' | 'writing' | 'held' | 'ended'
+
+/**
+ * One direction of a splice: reads into a buffer of its own and writes from the same one. It reads on only when the
+ * system has taken everything, so no read ever touches bytes that still wait to be written, and a stalled receiver
+ * stops its sender with one buffer at most in between.
+ */
+export class SpliceDirection implements ChunkReader {
+  readonly #options: SpliceDirectionOptions
+  readonly #size: ReadSize
+  /** Kept for life: somewhere to read to when nothing is lent. */
+  readonly #small = Buffer.allocUnsafeSlow(MIN_READ_BYTES)
+  /** Where the next read goes. */
+  #buffer: Uint8Array = this.#small
+  /** A borrowed buffer that is not read into any more, but of which bytes wait to be written. */
+  #retired: Uint8Array | undefined
+  #source: ChunkSource | undefined
+  #target: Duplex | undefined
+  #state: DirectionState = 'idle'
+  #bytes = 0
+
+  constructor(options: SpliceDirectionOptions) {
+    this.#options = options
+    this.#size = new ReadSize(options.maxReadBytes)
+  }
+
+  /** Bytes read so far. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Bytes of memory that its buffers take now. */
+  get bufferBytes(): number {
+    const borrowed = this.#buffer === this.#small ? 0 : this.#buffer.length
+    return this.#small.length + borrowed + (this.#retired?.length ?? 0)
+  }
+
+  /** Begins to carry bytes, what was read before first. */
+  start(source: ChunkSource, target: Duplex): void {
+    this.#source = source
+    this.#target = target
+    source.onEnd(() => this.#end())
+    const { leftover } = source
+    if (leftover === undefined || this.#carry(leftover)) this.#read()
+  }
+
+  /** Reads on after it was held back. Does nothing when it is not. */
+  unhold(): void {
+    if (this.#state === 'held') this.#read()
+  }
+
+  /** Gives what was borrowed back. Only when neither end can read or write any more. */
+  release(): void {
+    this.#state = 'ended'
+    this.#giveBack(this.#retired)
+    this.#retired = undefined
+    this.#giveBack(this.#buffer)
+    this.#buffer = this.#small
+  }
+
+  onChunk(buffer: Uint8Array, count: number): boolean {
+    // A source that allocates its buffers itself also chooses their size.
+    if (buffer === this.#buffer) this.#size.next(count, buffer.length)
+    return this.#carry(count === buffer.length ? buffer : buffer.subarray(0, count))
+  }
+
+  nextBuffer(): Uint8Array {
+    const bytes = this.#size.bytes
+    if (this.#buffer.length === bytes) return this.#buffer
+    const next = bytes === MIN_READ_BYTES ? this.#small : this.#options.pool.borrow(bytes)
+    if (next === undefined) return this.#buffer
+    if (this.#state === 'writing') this.#retired = this.#buffer
+    else this.#giveBack(this.#buffer)
+    this.#buffer = next
+    return next
+  }
+
+  /** Writes a chunk; true when it may be read on at once. */
+  #carry(chunk: Uint8Array): boolean {
+    this.#bytes += chunk.length
+    this.#options.pace.onProgress(chunk.length)
+    const target = this.#target
+    if (target === undefined || !target.writable) return false
+    target.write(chunk, this.#onWritten)
+    if (target.writableLength > 0) this.#state = 'writing'
+    else if (this.#options.pace.mustHold()) this.#state = 'held'
+    else return true
+    return false
+  }
+
+  readonly #onWritten = (): void => {
+    if (this.#state !== 'writing' || this.#target?.writableLength !== 0) return
+    this.#giveBack(this.#retired)
+    this.#retired = undefined
+    this.#options.pace.onProgress(0)
+    if (this.#options.pace.mustHold()) this.#state = 'held'
+    else this.#read()
+  }
+
+  #read(): void {
+    this.#state = 'reading'
+    this.#source?.resume()
+  }
+
+  #end(): void {
+    this.#state = 'ended'
+    this.#target?.end()
+  }
+
+  #giveBack(buffer: Uint8Array | undefined): void {
+    if (buffer !== undefined && buffer !== this.#small) this.#options.pool.giveBack(buffer)
+  }
+}
