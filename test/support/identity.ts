@@ -99,6 +99,8 @@ export interface CertificateOptions {
   readonly issuer?: Issuer
   /** A CA, with that path length. Default: none. */
   readonly ca?: { readonly pathLength?: number }
+  /** In place of what `ca` says: the content of that extension. */
+  readonly basicConstraints?: Uint8Array
   /** Default: what fits the certificate. `false`: no such extension. */
   readonly keyUsage?: readonly ('digitalSignature' | 'keyCertSign' | 'cRLSign')[] | false
   readonly purposes?: readonly string[] | false
@@ -131,7 +133,9 @@ export async function aCertificate(options: CertificateOptions = {}): Promise<Is
       notBeforeMs: options.notBeforeMs ?? NOW_MS - DAY_MS,
       notAfterMs: options.notAfterMs ?? NOW_MS + DAY_MS,
       extensions: (x509) => [
-        new x509.BasicConstraintsExtension(isCa, ca?.pathLength, true),
+        options.basicConstraints === undefined
+          ? new x509.BasicConstraintsExtension(isCa, ca?.pathLength, true)
+          : new x509.Extension('2.5.29.19', true, Uint8Array.from(options.basicConstraints)),
         ...(keyUsage === false ? [] : [keyUsageExtension(x509, keyUsage)]),
         ...(purposes === false ? [] : [new x509.ExtendedKeyUsageExtension([...purposes])]),
         ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
