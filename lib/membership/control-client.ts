@@ -69,9 +69,10 @@ export class ControlClient {
     this.relayChain = relayChain
     this.#closed = new Promise((resolve) => (this.#end = resolve))
     socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
-    socket.once('close', () =>
-      this.#finish(new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay closed the connection')),
-    )
+    const onGone = () =>
+      this.#finish(new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay closed the connection'))
+    // A relay that was killed says goodbye, and the socket is open in our direction still.
+    socket.once('end', onGone).once('close', onGone)
   }
 
   /**

@@ -28,6 +28,8 @@ export function connectSecurely(transport: Duplex, options: ConnectSecurelyOptio
     rejectUnauthorized: false, // OpenSSL's opinion is of no interest: decideTrust has the say
     checkServerIdentity: () => undefined,
   })
+  // A transport that is closed already would keep it waiting.
+  if (transport.destroyed) socket.destroy()
   return authenticate(transport, secured(socket), options)
 }
 

@@ -53,16 +53,20 @@ export async function authenticate(
   const aborted = rejectionOf(deadline.signal)
   transport.on('error', ignore) // it may fail while nobody else listens
   let socket: TLSSocket | undefined
+  let isAccepted = false // said so already: another verdict would be taken for data
   try {
     socket = await Promise.race([handshake, aborted])
     socket.on('error', ignore)
+    socket.allowHalfOpen = true // each direction ends by itself, whatever the transport
     const peer = decide(socket, options)
+    isAccepted = true
     socket.write(encodeAccepted())
     await Promise.race([readVerdict(socket), aborted])
+    if (trust?.stillTrusts(peer) === false) throw revoked(peer)
     if (trust !== undefined) endWhenDenied(socket, peer, trust)
     return { stream: socket, peer }
   } catch (error) {
-    if (socket !== undefined && isOwnRefusal(error)) farewell(socket, error, clock)
+    if (socket !== undefined && !isAccepted && isOwnRefusal(error)) farewell(socket, error, clock)
     else destroyAll(socket, transport)
     throw deadline.signal.aborted ? deadline.signal.reason : tlsFailure(error)
   }
@@ -120,7 +124,7 @@ function readVerdict(socket: TLSSocket): Promise<void> {
   return new Promise((resolve, reject) => {
     let seen: Uint8Array = new Uint8Array()
     const settle = (then: () => void) => {
-      socket.off('readable', onReadable).off('error', onError).off('close', onClose)
+      socket.off('readable', onReadable).off('error', onError).off('end', onClose).off('close', onClose)
       then()
     }
     const onError = (error: Error) => settle(() => reject(error))
@@ -142,8 +146,8 @@ function readVerdict(socket: TLSSocket): Promise<void> {
         settle(() => reject(error))
       }
     }
-    socket.on('readable', onReadable).on('error', onError).on('close', onClose)
-    if (socket.destroyed) onClose()
+    socket.on('readable', onReadable).on('error', onError).on('end', onClose).on('close', onClose)
+    if (socket.destroyed || socket.readableEnded) onClose()
     else onReadable()
   })
 }
@@ -152,6 +156,7 @@ const CLOSED = 'the other side closed the connection before it said whether it a
 
 /** Says why, then closes; a side that does not read is cut off. */
 function farewell(socket: TLSSocket, error: ReachError, clock: Clock): void {
+  if (socket.destroyed) return // it will not tell its end again
   const timer = clock.setTimer(FAREWELL_MS, () => socket.destroy())
   socket.once('close', () => timer.cancel())
   socket.resume() // what the other side still sends is of no interest, but its end is
@@ -166,16 +171,14 @@ function isOwnRefusal(error: unknown): error is ReachError {
 
 function endWhenDenied(socket: TLSSocket, peer: PeerIdentity, trust: TrustStore): void {
   const check = () => {
-    if (trust.stillTrusts(peer)) return
-    socket.destroy(
-      new ReachError('ERR_REACH_TRUST_REVOKED', `the key of ${peer.name ?? peer.peerId} was revoked`, {
-        details: { by: 'us' },
-      }),
-    )
+    if (!trust.stillTrusts(peer)) socket.destroy(revoked(peer))
   }
-  const unwatch = trust.watch(check)
-  socket.once('close', unwatch)
-  check()
+  socket.once('close', trust.watch(check))
+}
+
+function revoked({ name, peerId, keys }: PeerIdentity): ReachError {
+  const what = `the key of ${name ?? peerId}${keys.length > 1 ? ', or of a CA above it,' : ''} was revoked`
+  return new ReachError('ERR_REACH_TRUST_REVOKED', what, { details: { by: 'us' } })
 }
 
 /** Stays on the socket: an 'error' event that nobody listens to would end the process. */

@@ -62,8 +62,14 @@ export class SecureServer {
    */
   accept(transport: Duplex, options: SecureChannelOptions): Promise<SecureChannel> {
     const handshake = new Promise<TLSSocket>((resolve, reject) => {
-      transport.once('close', () => reject(new ReachError('ERR_REACH_TLS', CLOSED)))
+      const onClose = () => reject(new ReachError('ERR_REACH_TLS', CLOSED))
+      if (transport.destroyed) onClose()
+      transport.once('close', onClose)
+      const { allowHalfOpen } = transport
+      // Node's handshake does not notice an end of a transport that may be half open: it would wait for the timeout.
+      transport.allowHalfOpen = false
       this.#pending.run({ resolve, reject }, () => this.#server.emit('connection', transport))
+      transport.allowHalfOpen = allowHalfOpen
     })
     return authenticate(transport, handshake, options)
   }

@@ -2,6 +2,10 @@ import { ReachError } from '../../base/errors.ts'
 
 /** A failed handshake as a ReachError, from what Node and OpenSSL say of it. */
 export function tlsFailure(error: unknown): ReachError {
+  if (ReachError.is(error, 'ERR_REACH_DECODE')) {
+    const message = `the other side speaks another protocol: ${error.message}`
+    return new ReachError('ERR_REACH_TLS', message, { cause: error })
+  }
   if (ReachError.is(error)) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
   if (VERSION_CODES.includes(code)) {
