@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import type { ExecutionContext } from 'ava'
+import { JsonReader } from '../../lib/base/json-reader.ts'
+import { isPeerId } from '../../lib/base/peer-id.ts'
+import { nodeRuntime } from '../../lib/net/node-runtime.ts'
+import { Authority } from '../../relay-server/authority/authority.ts'
+import { hasAuthority } from '../../relay-server/authority/create-authority.ts'
+import { holdHome } from '../../relay-server/local-admin.ts'
+import { SeededRandom } from '../sim/seeded-random.ts'
+import { folderOf } from './relay-support/relay.ts'
+
+const MAIN = fileURLToPath(new URL('./crash-support/authority-main.js', import.meta.url))
+/** How often a process is killed, over all homes. The night may raise it. */
+const KILLS = Number(process.env.P2P_REACH_KILLS ?? '200')
+/** Homes side by side, to use the time that processes take to start. */
+const LANES = 4
+/** From the moment when the lock is held: through the making of the network and a dozen changes. */
+const MAX_LIFE_MS = 400
+
+/** What the process promised before it died. */
+interface Promises {
+  readonly tokens: Set<string>
+  readonly members: Set<string>
+  readonly revoked: Set<string>
+  denyListNumber: number
+}
+
+/** Runs the process and kills it; answers the lines that it said. */
+async function runAndKill(home: string, lifeMs: number): Promise<readonly string[]> {
+  const child = spawn(process.execPath, [MAIN, home], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  let timer: NodeJS.Timeout | undefined
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    said += chunk
+    timer ??= setTimeout(() => child.kill('SIGKILL'), lifeMs)
+  })
+  await new Promise<void>((resolve) => child.once('close', () => resolve()))
+  clearTimeout(timer)
+  return said.split('\n').filter((line) => line !== '')
+}
+
+function remember(promises: Promises, lines: readonly string[]): void {
+  for (const line of lines) {
+    const reader = JsonReader.parse(line, 'line')
+    const did = reader.text('did')
+    if (did === 'invited' || did === 'enrolled') promises.tokens.add(reader.text('tokenId'))
+    if (did === 'enrolled') promises.members.add(reader.text('peerId'))
+    if (did !== 'revoked') continue
+    promises.revoked.add(reader.text('peerId'))
+    promises.denyListNumber = Math.max(promises.denyListNumber, reader.count('number'))
+  }
+}
+
+/** The lock is free, the home opens, and nothing that was promised is lost. */
+async function check(t: ExecutionContext, home: string, promises: Promises, where: string): Promise<void> {
+  const held = await holdHome(home)
+  await held.close()
+  if (!(await hasAuthority(home))) {
+    t.is(promises.tokens.size, 0, `${where}: the network is gone`)
+    return
+  }
+  const { random, clock } = nodeRuntime()
+  const authority = await Authority.open({ home, random, wallMs: () => clock.wallMs() })
+  const { members, tokens } = authority.ledger
+  for (const tokenId of promises.tokens) t.true(tokens.has(tokenId), `${where}: token ${tokenId} is lost`)
+  for (const peerId of promises.members) {
+    const member = isPeerId(peerId) ? members.get(peerId) : undefined
+    if (member === undefined) t.fail(`${where}: member ${peerId} is lost`)
+    // What let it in is burnt in the same step.
+    else
+      t.true(
+        [...tokens.values()].some(({ usedBy }) => usedBy.includes(member.peerId)),
+        `${where}: ${peerId}`,
+      )
+  }
+  const { denied } = authority.trust
+  for (const peerId of promises.revoked) {
+    const member = isPeerId(peerId) ? members.get(peerId) : undefined
+    t.true(member !== undefined && denied.has(member.spkiSha256), `${where}: ${peerId} is welcome again`)
+  }
+  t.true((authority.trust.denyList?.number ?? 0) >= promises.denyListNumber, `${where}: an old deny list`)
+  await authority.close()
+}
+
+async function lane(t: ExecutionContext, number: number, kills: number): Promise<number> {
+  const random = new SeededRandom(`home-crash-${number}`)
+  const folder = folderOf(t)
+  let opened = 0
+  let home = ''
+  let promises: Promises | undefined
+  for (let kill = 0; kill < kills; kill++) {
+    if (promises === undefined || random.int(0, 5) === 0) {
+      home = join(folder, `home-${kill}`)
+      mkdirSync(home)
+      promises = { tokens: new Set(), members: new Set(), revoked: new Set(), denyListNumber: 0 }
+    }
+    const lines = await runAndKill(home, random.int(0, MAX_LIFE_MS))
+    if (lines.some((line) => line.includes('"opened"'))) opened++
+    remember(promises, lines)
+    await check(t, home, promises, `lane ${number}, kill ${kill}`)
+  }
+  return opened
+}
+
+test(`a home whose relay is killed ${KILLS} times at random moments opens, and has kept every promise`, async (t) => {
+  t.timeout(600_000)
+  const each = Math.ceil(KILLS / LANES)
+  const opened = await Promise.all(Array.from({ length: LANES }, (_, number) => lane(t, number, each)))
+  const total = opened.reduce((sum, count) => sum + count, 0)
+  t.log(`${each * LANES} kills, ${total} of them after the network was open`)
+  // Otherwise this test shows nothing.
+  t.true(total > (each * LANES) / 10)
+})
