@@ -3,17 +3,57 @@ import type { DemoCommand } from './commands/demo.ts'
 import { parseDemo } from './commands/demo.ts'
 import type { DiagnoseCommand } from './commands/diagnose.ts'
 import { parseDiagnose } from './commands/diagnose.ts'
+import type { IdentityCommand } from './commands/identity.ts'
+import { parseIdentity } from './commands/identity.ts'
+import type { InviteCommand } from './commands/invite.ts'
+import { parseInvite } from './commands/invite.ts'
+import type { JoinCommand } from './commands/join.ts'
+import { parseJoin } from './commands/join.ts'
+import type { RelayStatusCommand } from './commands/relay-status.ts'
+import { parseRelayStatus } from './commands/relay-status.ts'
 import type { RelayUpCommand } from './commands/relay-up.ts'
 import { parseRelayUp } from './commands/relay-up.ts'
+import type { RenewCommand } from './commands/renew.ts'
+import { parseRenew } from './commands/renew.ts'
+import type { RevokeCommand } from './commands/revoke.ts'
+import { parseRevoke } from './commands/revoke.ts'
+import type { RootCommand } from './commands/root.ts'
+import { parseRoot } from './commands/root.ts'
 import type { Environment } from './settings.ts'
 import { USAGE } from './usage.ts'
 import { VERSION } from './version.ts'
 
 /** What a person asked for. */
 export type Command =
-  DiagnoseCommand | RelayUpCommand | DemoCommand | { readonly kind: 'print'; readonly text: string }
+  | DiagnoseCommand
+  | RelayUpCommand
+  | RelayStatusCommand
+  | IdentityCommand
+  | InviteCommand
+  | JoinCommand
+  | RenewCommand
+  | RevokeCommand
+  | RootCommand
+  | DemoCommand
+  | { readonly kind: 'print'; readonly text: string }
 
-const COMMANDS = ['diagnose', 'relay up', 'demo'] as const
+/** Commands that are one word, with what reads the rest. */
+const NETWORK_COMMANDS = {
+  identity: parseIdentity,
+  invite: parseInvite,
+  join: parseJoin,
+  renew: parseRenew,
+  revoke: parseRevoke,
+  root: parseRoot,
+} as const
+
+type NetworkCommandName = keyof typeof NETWORK_COMMANDS
+
+function isNetworkCommand(word: string): word is NetworkCommandName {
+  return Object.hasOwn(NETWORK_COMMANDS, word)
+}
+
+const COMMANDS = ['diagnose', 'relay up', 'demo', ...Object.keys(NETWORK_COMMANDS)]
 
 /**
  * Reads the command line.
@@ -41,19 +81,21 @@ export function parseCommand(argv: readonly string[], env: Environment): Command
     case 'demo':
       return wantsHelp ? { kind: 'print', text: USAGE.demo } : parseDemo(rest, env)
     default:
-      throw unknownCommand(word)
+      if (!isNetworkCommand(word)) throw unknownCommand(word)
+      return wantsHelp ? { kind: 'print', text: USAGE[word] } : NETWORK_COMMANDS[word](rest, env)
   }
 }
 
 function parseRelay(argv: readonly string[], wantsHelp: boolean, env: Environment): Command {
   const [word, ...rest] = argv
-  if (wantsHelp) return { kind: 'print', text: USAGE['relay-up'] }
+  if (wantsHelp) return { kind: 'print', text: word === 'status' ? USAGE['relay-status'] : USAGE['relay-up'] }
   if (word === 'up') return parseRelayUp(rest, env)
+  if (word === 'status') return parseRelayStatus(rest, env)
   throw new ReachError(
     'ERR_REACH_USAGE',
     word === undefined ? 'relay needs a word after it' : `unknown command "relay ${word}"`,
     {
-      hint: 'p2p-reach relay up',
+      hint: 'p2p-reach relay up  or  p2p-reach relay status',
     },
   )
 }

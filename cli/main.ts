@@ -5,6 +5,13 @@ import type { Command } from './command.ts'
 import { parseCommand } from './command.ts'
 import { runDemo } from './commands/demo.ts'
 import { runDiagnose } from './commands/diagnose.ts'
+import { runIdentity } from './commands/identity.ts'
+import { runInvite } from './commands/invite.ts'
+import { runJoin } from './commands/join.ts'
+import { runRelayStatus } from './commands/relay-status.ts'
+import { runRenew } from './commands/renew.ts'
+import { runRevoke } from './commands/revoke.ts'
+import { runRoot } from './commands/root.ts'
 import { runRelayUp } from './commands/relay-up.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
@@ -45,6 +52,20 @@ function run(command: Command, output: Output, signal: AbortSignal): Promise<Exi
       return runDiagnose(command, process.env, output, signal)
     case 'relay-up':
       return runRelayUp(command, output, signal)
+    case 'relay-status':
+      return runRelayStatus(command, output, signal)
+    case 'identity':
+      return runIdentity(command, output, Date.now())
+    case 'invite':
+      return runInvite(command, output, signal)
+    case 'join':
+      return runJoin(command, process.stdin, output, signal)
+    case 'renew':
+      return runRenew(command, output, signal)
+    case 'revoke':
+      return runRevoke(command, output, signal)
+    case 'root':
+      return runRoot(command, output, signal)
     case 'demo':
       return runDemo(command, output, signal)
     default:

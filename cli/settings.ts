@@ -23,6 +23,8 @@ export interface Settings {
   readonly positionals: readonly string[]
   /** The folder for keys and state. */
   readonly home: string
+  /** What to append to a command that shall use the same folder: nothing when it is the default. */
+  readonly homeArgument: string
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -74,7 +76,13 @@ export function readSettings(
     },
     positionals,
     home: text('home') ?? defaultHome(env),
+    homeArgument: text('home') === undefined ? '' : ` --home ${shellWord(text('home') ?? '')}`,
   }
+}
+
+/** A text as one word for a shell. */
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** `P2P_REACH_TLS_CERT` for `tls-cert`. */

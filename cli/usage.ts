@@ -6,7 +6,14 @@ Makes any peer behind a NAT or firewall reachable.
 
 Commands:
   diagnose      what this network does to peer-to-peer traffic, and what to change
-  relay up      run a relay (STUN server for now) for others to be diagnosed with
+  relay up      run a relay: a private network with its own certificates, and a STUN server to be diagnosed with
+  relay status  the network of a relay, and who is in it
+  invite        let somebody join the network: prints one string
+  join          join a network with that string
+  identity      who you are: your key, your name, your certificate
+  renew         renew your certificate now, or stay and keep it renewed
+  revoke        shut somebody out of the network
+  root          the roots of the network: show, rotate, drop
   demo          a small internet on this computer: two peers behind two NATs, diagnosed live
 
 Options:
@@ -39,8 +46,9 @@ Example:
 `,
   'relay-up': `Usage: p2p-reach relay up [--listen ADDR:PORT]... [--stun ADDR:PORT]... [--home DIR] [--admin ADDR:PORT]
 
-Runs a relay until interrupted. For now it serves what diagnose needs: STUN over UDP and TCP (RFC 8489, RFC 5780),
-HTTP, TLS and WebSocket, all TCP on one port.
+Runs a relay until interrupted. On an empty home it makes a private network: a root, an issuing CA that can name only
+this network's members, and the relay's own certificate. Members join with one string (p2p-reach invite). It also
+serves what diagnose needs: STUN over UDP and TCP (RFC 8489, RFC 5780), HTTP, TLS and WebSocket, all TCP on one port.
 
 Options:
   --listen ADDR:PORT       TCP (default 0.0.0.0:443 and [::]:443)
@@ -50,6 +58,14 @@ Options:
   --tls-cert FILE          certificate chain (PEM); default: a self-signed one, made once and kept in the home folder
   --tls-key FILE           its key (PEM)
   --no-tls                 no TLS on the TCP port
+  --network NAME           a word for a network that is made, part of its domain (default: net)
+  --name NAME              what the relay is called in its network (default: relay)
+  --public HOST:PORT       where others reach the relay; repeat for more (default: its own addresses)
+  --external-ca FILE       for a network that is made: the chain of a CA that issues, root last (PEM)
+  --external-ca-key FILE   the key of its first certificate (PEM)
+  --certificate-lifetime T how long members' certificates live (default: 24h)
+  --renew-grace T          how long after its end a certificate can still be renewed (default: 14d)
+  --no-network             no network: only what diagnose needs
   --admin ADDR:PORT        /metrics and /healthz (default: off)
   --home DIR               folder for keys and settings (default: the platform's)
   --config FILE            settings file (default: config.json in the home folder)
@@ -57,6 +73,97 @@ Options:
 
 Example, on a server with two addresses:
   $ p2p-reach relay up --stun 203.0.113.9:3478 --stun 203.0.113.10:3478
+`,
+  'relay-status': `Usage: p2p-reach relay status [--home DIR] [--json]
+
+Prints the network whose relay uses this home, and its members. Administrators can run it anywhere.
+
+Options:
+  --home DIR    folder of the relay, or of an administrator (default: the platform's)
+  --json        print one JSON value
+`,
+  identity: `Usage: p2p-reach identity [--qr] [--home DIR] [--json]
+
+Prints who you are: your PeerId, and your name and certificate in the network that you have joined. Makes a key when
+there is none. Sends nothing.
+
+Options:
+  --qr                   print the PeerId as a QR code, too
+  --home DIR             folder for keys and settings (default: the platform's)
+  --allow-open-key-file  use a key file that others can read
+  --json                 print one JSON value
+`,
+  invite: `Usage: p2p-reach invite NAME [--role ROLE] [--uses N] [--expires TIME] [--qr] [--home DIR] [--json]
+
+Prints one string that lets somebody join the network as NAME. Works on the relay with its home, or anywhere as an
+administrator. The string is a secret until it is used; the relay keeps only a hash of it.
+
+Options:
+  --role ROLE     peer, relay or admin (default: peer)
+  --uses N        how many may join with it; they are called NAME-1, NAME-2, … (default: 1)
+  --expires TIME  such as 30m, 1h, 7d (default: 1h)
+  --qr            print it as a QR code, too
+  --home DIR      folder of the relay, or of an administrator (default: the platform's)
+  --json          print one JSON value
+
+Example:
+  $ p2p-reach invite alice --expires 30m
+`,
+  join: `Usage: p2p-reach join STRING [--replace] [--home DIR] [--json]
+       p2p-reach join -
+
+Joins a network with the string that p2p-reach invite printed; with "-" it is read from standard input, where no list
+of processes shows it. Makes a key when there is none; it never leaves this computer. The relay must prove that it
+belongs to the root which the string names before it is shown the token.
+
+Options:
+  --replace              leave the network that this home belongs to
+  --home DIR             folder for keys and settings (default: the platform's)
+  --allow-open-key-file  use a key file that others can read
+  --json                 print one JSON value
+
+Exit codes: 0 joined, 2 usage, 3 relay not reachable, 4 not trusted (wrong root, token used or expired), 1 other.
+`,
+  renew: `Usage: p2p-reach renew [--stay] [--home DIR] [--json]
+
+Renews your certificate now: the same key, a new certificate. With --stay it stays connected to a relay until
+interrupted, renews when two thirds of the certificate's life are over, and takes over at once whom the network shuts
+out and which roots it trusts.
+
+Options:
+  --stay                 keep the membership until interrupted
+  --home DIR             folder for keys and settings (default: the platform's)
+  --allow-open-key-file  use a key file that others can read
+  --json                 print one JSON value, or with --stay JSON lines
+`,
+  revoke: `Usage: p2p-reach revoke NAME|PEERID [--reason TEXT] [--home DIR] [--json]
+
+Shuts a member out for ever: its key goes onto the network's deny list, which is signed, numbered, and pushed to every
+connected member and relay; live connections of that key end. The name is free again. Works on the relay with its home,
+or anywhere as an administrator.
+
+Options:
+  --reason TEXT   kept in the deny list, which all members can read
+  --home DIR      folder of the relay, or of an administrator (default: the platform's)
+  --json          print one JSON value
+`,
+  root: `Usage: p2p-reach root [status]
+       p2p-reach root rotate --root-key FILE --out NEWFILE
+       p2p-reach root drop --root-key FILE
+       p2p-reach root reissue --root-key FILE
+
+The roots of a network. Keys of roots are used on this computer only; the relay never sees them.
+
+  status    the roots, and how many members trust each
+  rotate    put a new root beside the old one; its key goes into NEWFILE. Members follow as they connect
+  drop      keep the root of this key alone; refused while a member does not trust it yet
+  reissue   a new key and certificate for the issuing CA; what the old one signed is refused from now on
+
+Options:
+  --root-key FILE   private key of a root (the first one: authority/root.key in the relay's home)
+  --out NEWFILE     where the new root's private key goes; must not exist
+  --home DIR        folder of the relay, or of an administrator (default: the platform's)
+  --json            print one JSON value
 `,
   demo: `Usage: p2p-reach demo [--json] [--html DIR]
 

@@ -60,5 +60,45 @@ export type { IpScope } from './base/ip-range.ts'
 export { ipScope } from './base/ip-range.ts'
 export type { AddressFamily, Transport, TransportAddress } from './base/transport-address.ts'
 export { canonicalIp, formatAddress, isIp, sameAddress, transportAddress } from './base/transport-address.ts'
+export type { PeerId } from './base/peer-id.ts'
+export { isPeerId, parsePeerId, shortPeerId } from './base/peer-id.ts'
+export type { Role } from './base/peer-name.ts'
+export { ROLES, parsePeerName, parseRole } from './base/peer-name.ts'
+export type { IdentityInfo, MembershipInfo, ReadIdentityOptions } from './membership/read-identity.ts'
+export { openIdentity } from './membership/read-identity.ts'
+export type { JoinOptions, JoinResult } from './membership/join-network.ts'
+export { joinNetwork } from './membership/join-network.ts'
+export type { OpenMembershipOptions } from './membership/membership.ts'
+export { Membership } from './membership/membership.ts'
+export type { KeepMembershipOptions, MembershipEvent } from './membership/keep-membership.ts'
+export { keepMembership } from './membership/keep-membership.ts'
+export type { AskAuthority } from './membership/network-admin.ts'
+export { NetworkAdmin, rootsOf } from './membership/network-admin.ts'
+export type { AdminRequest, InviteRequest, InstallRootsRequest } from './protocol/relay/admin-request.ts'
+export type {
+  InviteResult,
+  MemberStatus,
+  NetworkStatus,
+  RevokeResult,
+} from './protocol/relay/admin-result.ts'
+export { formatSpan } from './base/span.ts'
+export { Certificate } from './identity/certificate/certificate.ts'
+export type { TlsCredentials } from './identity/tls/tls-options.ts'
+export type { ConnectSecurelyOptions } from './identity/tls/connect-securely.ts'
+export { connectSecurely } from './identity/tls/connect-securely.ts'
+export type { SecureServerOptions } from './identity/tls/secure-server.ts'
+export { SecureServer } from './identity/tls/secure-server.ts'
+export type { SecureChannel, SecureChannelOptions } from './identity/tls/secure-channel.ts'
+export { decideTrust } from './identity/trust/decide-trust.ts'
+export type {
+  NetworkTrust,
+  PeerIdentity,
+  PresentedChain,
+  TrustDecision,
+  TrustPolicy,
+  TrustRefusal,
+} from './identity/trust/trust-policy.ts'
+export type { TrustConditions } from './identity/trust/trust-store.ts'
+export { TrustStore } from './identity/trust/trust-store.ts'
 export type { Runtime } from './base/runtime.ts'
 export { nodeRuntime } from './net/node-runtime.ts'

@@ -2,8 +2,8 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { ReachError } from '../lib/base/errors.ts'
-import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
-import { makeSelfSignedCertificate } from '../lib/identity/self-signed-certificate.ts'
+import type { CertificateAndKey } from '../lib/identity/issue/self-signed-web-certificate.ts'
+import { makeSelfSignedCertificate } from '../lib/identity/issue/self-signed-web-certificate.ts'
 
 /** Ours: ten years; a self-signed certificate is trusted by its key alone. */
 const LIFETIME_MS = 10 * 365 * 86_400_000

@@ -1,7 +1,10 @@
+import type { ControlCounters } from './control/control-server.ts'
 import type { StunServerCounters } from '../lib/protocol/stun/server.ts'
 
 export interface RelayMetrics {
   readonly stun: { readonly udp: StunServerCounters; readonly tcp: StunServerCounters }
+  /** Undefined on a relay without a network. */
+  readonly network: ControlCounters | undefined
   readonly tcpConnections: number
   readonly uptimeS: number
 }
@@ -24,6 +27,14 @@ export function formatMetrics(metrics: RelayMetrics): string {
     for (const transport of ['udp', 'tcp'] as const) {
       lines.push(`${metric}{transport="${transport}"} ${metrics.stun[transport][name]}`)
     }
+  }
+  if (metrics.network !== undefined) {
+    lines.push(
+      ...gauge('p2p_reach_members', 'members of the network that are connected', metrics.network.members),
+    )
+    lines.push(
+      ...gauge('p2p_reach_strangers', 'control connections without a proven key', metrics.network.strangers),
+    )
   }
   lines.push(...gauge('p2p_reach_tcp_connections', 'open TCP connections', metrics.tcpConnections))
   lines.push(...gauge('p2p_reach_uptime_seconds', 'seconds since the start', Math.round(metrics.uptimeS)))

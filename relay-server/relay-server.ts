@@ -1,9 +1,10 @@
+import { ReachError } from '../lib/base/errors.ts'
 import type { Endpoint } from '../lib/base/endpoint.ts'
 import type { Runtime } from '../lib/base/runtime.ts'
 import type { TransportAddress } from '../lib/base/transport-address.ts'
 import { formatAddress } from '../lib/base/transport-address.ts'
-import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
-import { spkiSha256 } from '../lib/identity/self-signed-certificate.ts'
+import type { CertificateAndKey } from '../lib/identity/issue/self-signed-web-certificate.ts'
+import { spkiSha256 } from '../lib/identity/issue/self-signed-web-certificate.ts'
 import type { TcpServer } from '../lib/net/tcp-server.ts'
 import type { StunServerOptions } from '../lib/protocol/stun/server.ts'
 import { openAdminServer } from './admin-server.ts'
@@ -13,9 +14,17 @@ import type { RelayMetrics } from './metrics.ts'
 import type { AdvertisedIps } from './stun-addresses.ts'
 import { stunAddresses } from './stun-addresses.ts'
 import { StunService } from './stun-service.ts'
+import { NetworkService } from './network-service.ts'
+import type { JoinedNetworkOptions, OwnNetworkOptions } from './network-service.ts'
 import { TcpFront } from './tcp-front.ts'
+import type { ControlFront } from './tcp-front.ts'
 
+export { administerHome } from './administer-home.ts'
+export { hasAuthority } from './authority/create-authority.ts'
+export type { ExternalCa } from './authority/external-ca.ts'
+export { readExternalCa } from './authority/external-ca.ts'
 export type { TlsSource } from './certificate-store.ts'
+export type { JoinedNetworkOptions, OwnNetworkOptions } from './network-service.ts'
 
 export interface RelayServerOptions {
   readonly version: string
@@ -25,6 +34,8 @@ export interface RelayServerOptions {
   readonly stun: readonly Endpoint[]
   /** Without a certificate, TLS connections are closed. */
   readonly tls: TlsSource
+  /** The private network that it serves. Default: none. */
+  readonly network?: OwnNetworkOptions | JoinedNetworkOptions
   /** Where `/metrics` and `/healthz` listen. Default: nowhere. */
   readonly admin?: Endpoint
   /** Public IPs by own IPs, for a server behind a 1:1 NAT. */
@@ -42,6 +53,7 @@ export class RelayServer implements AsyncDisposable {
   readonly #stun: StunService
   readonly #front: TcpFront
   readonly #tls: CertificateAndKey | undefined
+  readonly #network: NetworkService | undefined
   readonly #runtime: Runtime
   readonly #startedMs: number
   #admin: TcpServer | undefined
@@ -52,7 +64,9 @@ export class RelayServer implements AsyncDisposable {
     stun: StunService,
     front: TcpFront,
     tls: CertificateAndKey | undefined,
+    network: NetworkService | undefined,
   ) {
+    this.#network = network
     this.#runtime = runtime
     this.#stun = stun
     this.#front = front
@@ -66,26 +80,41 @@ export class RelayServer implements AsyncDisposable {
    */
   static async open(runtime: Runtime, options: RelayServerOptions): Promise<RelayServer> {
     const tls = await loadCertificate(options.tls, runtime.clock.wallMs())
+    if (options.network !== undefined && tls === undefined) {
+      throw new ReachError('ERR_REACH_CONFIG', 'a network needs TLS', { hint: 'leave out --no-tls' })
+    }
     const addresses = stunAddresses(
       options.stun,
       runtime.network.interfaces(),
       options.advertised ?? new Map(),
     )
-    const stun = await StunService.open(
-      { addresses, software: `p2p-reach ${options.version}`, ...options.limits },
-      runtime.clock,
-    )
-    const info = () => ({ version: options.version, stun: stun.addresses.map(formatAddress) })
     let front: TcpFront | undefined
+    let network: NetworkService | undefined
+    let stun: StunService | undefined
     try {
+      // First the home: a second relay on it is told so, and not of ports.
+      if (options.network !== undefined) {
+        network = await NetworkService.open(runtime, options.network, () => front?.refreshCredentials())
+      }
+      stun = await StunService.open(
+        { addresses, software: `p2p-reach ${options.version}`, ...options.limits },
+        runtime.clock,
+      )
+      const stunAt = stun.addresses.map(formatAddress)
+      const info = () => ({ version: options.version, stun: stunAt })
       const { listen, firstByteTimeoutMs, httpTimeoutMs } = options
-      front = await TcpFront.open({ listen, tls, stun, info, firstByteTimeoutMs, httpTimeoutMs })
-      const relay = new RelayServer(runtime, stun, front, tls)
+      front = await TcpFront.open({
+        ...{ listen, tls, stun, info, firstByteTimeoutMs, httpTimeoutMs },
+        ...(network === undefined ? {} : { control: controlFront(network) }),
+      })
+      const relay = new RelayServer(runtime, stun, front, tls, network)
+      if (options.network?.kind === 'own') await network?.noteAddresses(options.network.publicAddresses())
       if (options.admin !== undefined)
         relay.#admin = await openAdminServer(options.admin, () => relay.metrics())
       return relay
     } catch (error) {
-      await Promise.all([stun.close(), front?.close()])
+      await Promise.all([stun?.close(), front?.close()])
+      await network?.close()
       throw error
     }
   }
@@ -107,9 +136,15 @@ export class RelayServer implements AsyncDisposable {
     return this.#tls === undefined ? undefined : spkiSha256(this.#tls.certificate)
   }
 
+  /** The network that it serves. */
+  get network(): NetworkService | undefined {
+    return this.#network
+  }
+
   metrics(): RelayMetrics {
     return {
       stun: { udp: this.#stun.counters('udp'), tcp: this.#stun.counters('tcp') },
+      network: this.#network?.counters,
       tcpConnections: this.#front.connectionCount,
       uptimeS: (this.#runtime.clock.nowMs() - this.#startedMs) / 1000,
     }
@@ -126,5 +161,15 @@ export class RelayServer implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await Promise.all([this.#admin?.close(), this.#front.close(), this.#stun.close()])
+    await this.#network?.close()
+  }
+}
+
+function controlFront(service: NetworkService): ControlFront {
+  return {
+    get credentials() {
+      return service.network.credentials
+    },
+    serve: (socket) => service.serve(socket),
   }
 }

@@ -1,12 +1,15 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import type { Server as TlsServer } from 'node:tls'
+import type { SecureContextOptions, Server as TlsServer, TLSSocket } from 'node:tls'
 import type { Endpoint } from '../lib/base/endpoint.ts'
 import type { TransportAddress } from '../lib/base/transport-address.ts'
-import type { CertificateAndKey } from '../lib/identity/self-signed-certificate.ts'
+import type { CertificateAndKey } from '../lib/identity/issue/self-signed-web-certificate.ts'
+import { commonTlsOptions } from '../lib/identity/tls/tls-options.ts'
+import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
 import { listenTcp } from '../lib/net/tcp-server.ts'
 import type { TcpServer } from '../lib/net/tcp-server.ts'
+import { CONTROL_ALPN } from '../lib/protocol/relay/control-frame.ts'
 import { sniffFirstByte } from './first-byte.ts'
 import type { ConnectionKind } from './first-byte.ts'
 import type { RelayInfo } from './http-endpoints.ts'
@@ -16,12 +19,20 @@ import type { StunService } from './stun-service.ts'
 export interface TcpFrontOptions {
   readonly listen: readonly Endpoint[]
   readonly tls: CertificateAndKey | undefined
+  /** Members of the relay's network; undefined where it has none. */
+  readonly control?: ControlFront
   readonly stun: StunService
   readonly info: () => RelayInfo
   /** Default {@link FIRST_BYTE_TIMEOUT_MS}. */
   readonly firstByteTimeoutMs: number | undefined
   /** How long an HTTP exchange may take. Default: see http-endpoints.ts. */
   readonly httpTimeoutMs: number | undefined
+}
+
+/** Who serves members of the network, and what they are shown. */
+export interface ControlFront {
+  readonly credentials: TlsCredentials
+  serve(socket: TLSSocket): void
 }
 
 /** Ours: who connects and says nothing, or dawdles over the TLS handshake, is cut off after this. */
@@ -57,6 +68,12 @@ export class TcpFront implements AsyncDisposable {
 
   get connectionCount(): number {
     return this.#servers.reduce((sum, server) => sum + server.connectionCount, 0)
+  }
+
+  /** Shows the network's newest certificate in handshakes from now on. */
+  refreshCredentials(): void {
+    const { tls } = this.#options
+    if (tls !== undefined) this.#tls?.setSecureContext(this.#tlsContext(tls))
   }
 
   async close(): Promise<void> {
@@ -106,13 +123,32 @@ export class TcpFront implements AsyncDisposable {
     }
   }
 
-  #tlsServer({ certificate, key }: CertificateAndKey): TlsServer {
-    const options = { cert: certificate, key, minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] } as const
-    const server = createTlsServer({ ...options, handshakeTimeout: this.#firstByteTimeoutMs }, (socket) => {
-      this.#http.emit('connection', socket)
+  #tlsServer(tls: CertificateAndKey): TlsServer {
+    const options = {
+      ...this.#tlsContext(tls),
+      ALPNProtocols: this.#options.control === undefined ? ['http/1.1'] : [CONTROL_ALPN, 'http/1.1'],
+      handshakeTimeout: this.#firstByteTimeoutMs,
+    }
+    const server = createTlsServer(options, (socket) => {
+      if (socket.alpnProtocol === CONTROL_ALPN) this.#options.control?.serve(socket)
+      else this.#http.emit('connection', socket)
     })
     // A failed handshake is the client's affair: scanners make many.
     server.on('tlsClientError', (_error, socket) => socket.destroy())
     return server
+  }
+
+  /**
+   * Two certificates: that of the web for everybody, and the relay's Ed25519 one for members, who ask for no other
+   * signature. OpenSSL chooses by what the client can verify.
+   */
+  #tlsContext({ certificate, key }: CertificateAndKey): SecureContextOptions {
+    const members = this.#options.control?.credentials
+    const own = members === undefined ? undefined : commonTlsOptions(members)
+    return {
+      cert: [certificate, ...(own?.cert === undefined ? [] : [own.cert])].flat(),
+      key: [key, ...(own?.key === undefined ? [] : [own.key])].flat(),
+      minVersion: 'TLSv1.2',
+    }
   }
 }

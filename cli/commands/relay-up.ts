@@ -4,6 +4,7 @@ import {
   canonicalIp,
   formatAddress,
   ipScope,
+  isIp,
   nodeRuntime,
   parseEndpoint,
 } from '../../lib/index.ts'
@@ -14,6 +15,8 @@ import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs, Settings } from '../settings.ts'
 import { readSettings } from '../settings.ts'
+import type { NetworkCommand } from './relay-network.ts'
+import { NETWORK_SPECS, parseNetwork, planNetwork } from './relay-network.ts'
 import { VERSION } from '../version.ts'
 
 const SPECS: SettingSpecs = {
@@ -24,6 +27,7 @@ const SPECS: SettingSpecs = {
   'tls-cert': { kind: 'text' },
   'tls-key': { kind: 'text' },
   'no-tls': { kind: 'flag' },
+  ...NETWORK_SPECS,
   json: { kind: 'flag', flagOnly: true },
 }
 
@@ -45,7 +49,10 @@ export interface RelayUpCommand {
     | { readonly kind: 'none' }
     | { readonly kind: 'own' }
     | { readonly kind: 'files'; readonly certificateFile: string; readonly keyFile: string }
+  /** Undefined: the relay has no network. */
+  readonly network: NetworkCommand | undefined
   readonly home: string
+  readonly homeArgument: string
   readonly json: boolean
 }
 
@@ -70,7 +77,9 @@ export function parseRelayUp(argv: readonly string[], env: Environment): RelayUp
     advertised: new Map(settings.list('advertise').map(parseAdvertise)),
     admin: admin === undefined ? undefined : parseEndpoint(admin),
     tls: parseTls(settings),
+    network: parseNetwork(settings),
     home: settings.home,
+    homeArgument: settings.homeArgument,
     json: settings.flag('json'),
   }
 }
@@ -107,19 +116,31 @@ export async function runRelayUp(
   const runtime = nodeRuntime()
   const { admin, advertised } = command
   const listen = command.areDefault.listen ? ofOwnFamilies(command.listen, runtime) : command.listen
+  const ownAddresses = () => publicEndpoints(listen, command, runtime)
+  const plan =
+    command.network === undefined
+      ? undefined
+      : await planNetwork(command.network, command.home, runtime, ownAddresses)
   await using relay = await RelayServer.open(runtime, {
     version: VERSION,
     listen,
     stun: command.stun,
     tls: tlsSource(command, listen, runtime),
     advertised,
+    ...(plan === undefined ? {} : { network: plan.options }),
     ...(admin === undefined ? {} : { admin }),
   })
   announce(relay, command, output, runtime)
-  await aborted(signal)
+  await Promise.race([aborted(signal), lasting(plan?.keep(signal))])
   if (command.json) output.event({ event: 'closed', reason: 'interrupted' })
   else output.say('p2p-reach: relay closed\n')
   return EXIT.ok
+}
+
+/** Only a failure ends it: a relay whose membership is over must not go on. */
+async function lasting(work: Promise<void> | undefined): Promise<never> {
+  await work
+  return new Promise<never>(() => undefined)
 }
 
 /** A host without IPv6 cannot listen on [::]; that is no mistake of who asked for nothing. */
@@ -157,6 +178,19 @@ function publicIps(
   return [...new Set(ips.map((ip) => advertised.get(ip) ?? ip))]
 }
 
+/** The same with ports: what join strings name. Loopback only when there is nothing else. */
+function publicEndpoints(
+  listen: readonly Endpoint[],
+  command: RelayUpCommand,
+  runtime: Runtime,
+): readonly Endpoint[] {
+  const all = listen.flatMap((one) =>
+    publicIps([one], command, runtime).map((host) => ({ host, port: one.port })),
+  )
+  const reachable = all.filter(({ host }) => !isIp(host) || ipScope(host) !== 'loopback')
+  return reachable.length > 0 ? reachable : all
+}
+
 function announce(relay: RelayServer, command: RelayUpCommand, output: Output, runtime: Runtime): void {
   const tcp = relay.tcpAddresses.map(formatAddress)
   const stun = relay.stunAddresses.map(formatAddress)
@@ -171,6 +205,7 @@ function announce(relay: RelayServer, command: RelayUpCommand, output: Output, r
       urls,
       ...(admin === undefined ? {} : { admin }),
       ...(fingerprint === undefined ? {} : { fingerprint }),
+      ...(relay.network === undefined ? {} : { network: networkJson(relay.network) }),
     })
     return
   }
@@ -183,6 +218,7 @@ function announce(relay: RelayServer, command: RelayUpCommand, output: Output, r
       '\nWith one address, clients learn less about their NAT; add a second one:  --stun ADDR:PORT\n',
     )
   }
+  if (relay.network !== undefined) output.say(networkText(relay.network, command))
   output.say(`\nDiagnose a network with it:\n  p2p-reach diagnose --relay '${urls[0] ?? ''}'\n\n`)
 }
 
@@ -195,6 +231,30 @@ function relayUrls(relay: RelayServer, command: RelayUpCommand, runtime: Runtime
       (host) => `${scheme}://${formatAddress({ ip: host, port })}${pin}`,
     ),
   )
+}
+
+type Network = NonNullable<RelayServer['network']>
+
+function networkJson(network: Network): Readonly<Record<string, unknown>> {
+  const { rootKeyFile = null, domain, isNew } = network
+  const roots = network.network.trust.network.roots.map(({ spkiSha256 }) => spkiSha256)
+  return { domain, roots, isNew, issues: network.network.authority !== undefined, rootKeyFile }
+}
+
+/** What to do next. */
+function networkText(network: Network, { homeArgument }: RelayUpCommand): string {
+  const { domain, isNew, rootKeyFile } = network
+  const lines = [`  network            ${domain}${isNew ? '  (new)' : ''}\n`]
+  if (rootKeyFile !== undefined) {
+    lines.push(
+      '\nThe root’s private key can make and unmake this network, and the relay does not need it. Move it offline:\n',
+      `  ${rootKeyFile}\n`,
+    )
+  }
+  if (network.network.authority !== undefined) {
+    lines.push('\nLet a peer in:\n', `  p2p-reach invite alice${homeArgument}\n`)
+  }
+  return lines.join('')
 }
 
 function hasTwoAddresses(relay: RelayServer): boolean {

@@ -160,8 +160,13 @@ export const BUILTIN_RULES: readonly BuiltinRule[] = [
   },
   {
     modules: ['node:tls'],
-    layers: ['net', 'feature', 'peer', 'relay-server'],
+    layers: ['net', 'identity', 'feature', 'peer', 'relay-server'],
     why: 'TLS runs over sockets that it is given',
+  },
+  {
+    modules: ['node:async_hooks'],
+    layers: ['identity'],
+    why: 'a TLS server does not say which transport a handshake belongs to; its asynchronous context does',
   },
   {
     modules: ['node:http', 'node:https'],
@@ -219,5 +224,10 @@ export const PACKAGE_RULES: readonly BuiltinRule[] = [
     modules: ['@peculiar/x509', 'reflect-metadata'],
     layers: ['identity'],
     why: 'Node reads certificates but makes none; imported when a certificate is made, for both are slow to load',
+  },
+  {
+    modules: ['qr'],
+    layers: ['cli'],
+    why: 'join strings and PeerIds as codes that a phone can read',
   },
 ]

@@ -104,10 +104,13 @@ test('abort while bytes wait for a reader drops them and leaves nothing', async 
   left.write(Buffer.alloc(64 * MIB))
   await settled(() => splice.bytesAToB)
   t.true(left.writableLength > 0)
-  const code = failure(left)
+  const leftCode = failure(left)
+  // Linux may show a reader that still has bytes to read an end in place of the reset.
+  const rightIsOver = Promise.race([once(right, 'end'), failure(right)])
   t.deepEqual(await splice.close(), { kind: 'aborted' })
-  t.regex((await code) ?? '', /^(ECONNRESET|EPIPE)$/)
-  right.destroy()
+  t.regex((await leftCode) ?? '', /^(ECONNRESET|EPIPE)$/)
+  await rightIsOver
+  t.true(right.bytesRead < 64 * MIB)
   t.is(pool.lentBytes, 0)
   t.is(server.connectionCount, 0)
 })
@@ -145,30 +148,33 @@ test('an idle time of Infinity arms no timer', async (t) => {
   await splice.close()
 })
 
-test('a rate limit lets no more pass than its burst and its rate, both directions together', async (t) => {
-  await using server = await PairServer.open('127.0.0.1')
-  const clock = new VirtualClock()
-  const bytesPerS = 1_000_000
-  const { left, right, splice } = await server.join({ clock, maxBytesPerS: bytesPerS })
-  left.write(Buffer.alloc(8 * MIB))
-  right.write(Buffer.alloc(8 * MIB))
-  left.resume()
-  right.resume()
-  const carried = () => splice.bytesAToB + splice.bytesBToA
-  // Bursts are a tenth of a second; each direction may overdraw by one read.
-  const slack = bytesPerS / 10 + 2 * 64 * 1024
-  for (let second = 0; second <= 5; second++) {
-    const bytes = await settled(carried)
-    t.true(bytes <= second * bytesPerS + slack, `${bytes} bytes after ${second} s`)
-    t.true(bytes >= second * bytesPerS * 0.9, `${bytes} bytes after ${second} s`)
-    for (let step = 0; step < 20; step++) {
-      clock.advance(50)
-      await settled(carried)
+test.serial(
+  'a rate limit lets no more pass than its burst and its rate, both directions together',
+  async (t) => {
+    await using server = await PairServer.open('127.0.0.1')
+    const clock = new VirtualClock()
+    const bytesPerS = 1_000_000
+    const { left, right, splice } = await server.join({ clock, maxBytesPerS: bytesPerS })
+    left.write(Buffer.alloc(8 * MIB))
+    right.write(Buffer.alloc(8 * MIB))
+    left.resume()
+    right.resume()
+    const carried = () => splice.bytesAToB + splice.bytesBToA
+    // Bursts are a tenth of a second; each direction may overdraw by one read.
+    const slack = bytesPerS / 10 + 2 * 64 * 1024
+    for (let second = 0; second <= 5; second++) {
+      const bytes = await settled(carried)
+      t.true(bytes <= second * bytesPerS + slack, `${bytes} bytes after ${second} s`)
+      t.true(bytes >= second * bytesPerS * 0.9, `${bytes} bytes after ${second} s`)
+      for (let step = 0; step < 20; step++) {
+        clock.advance(50)
+        await settled(carried)
+      }
     }
-  }
-  t.true(splice.bytesAToB > 0 && splice.bytesBToA > 0)
-  await splice.close()
-})
+    t.true(splice.bytesAToB > 0 && splice.bytesBToA > 0)
+    await splice.close()
+  },
+)
 
 test('a time or a rate that is not positive is a mistake of the caller', async (t) => {
   await using server = await PairServer.open('127.0.0.1')

@@ -80,7 +80,7 @@ export function failure(socket: Socket): Promise<string | undefined> {
 }
 
 /** Turns of the event loop without any change, after which nothing is taken to be under way on loopback. */
-const QUIET_TURNS = 500
+const QUIET_TURNS = 2000
 
 /** Waits until a figure has stopped to change. */
 export async function settled(figure: () => number): Promise<number> {

@@ -1,4 +1,5 @@
 import { webcrypto, X509Certificate, createHash, KeyObject } from 'node:crypto'
+import { loadX509 } from './x509-library.ts'
 
 /** A TLS server's key and certificate, both as PEM. */
 export interface CertificateAndKey {
@@ -20,9 +21,7 @@ const SERVER_AUTH_OID = '1.3.6.1.5.5.7.3.1'
 
 /** Makes a key and a certificate that it signs itself. Clients trust it by its fingerprint ({@link spkiSha256}). */
 export async function makeSelfSignedCertificate(options: SelfSignedOptions): Promise<CertificateAndKey> {
-  // Both take a tenth of a second to load, which only whoever makes certificates should pay.
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
+  const x509 = await loadX509()
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {

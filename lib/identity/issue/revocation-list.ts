@@ -1,0 +1,50 @@
+import { webcrypto } from 'node:crypto'
+import type { Certificate } from '../certificate/certificate.ts'
+import { encodePem } from '../certificate/pem.ts'
+import type { Issuer } from './sign-certificate.ts'
+import { toLibrary } from './sign-certificate.ts'
+import { signingKeyOf } from './signing-key.ts'
+import { loadX509 } from './x509-library.ts'
+
+/** A certificate that is to be refused. */
+export interface RevokedCertificate {
+  /** In hex. */
+  readonly serial: string
+  readonly revokedAtMs: number
+}
+
+/** Ours: other software must fetch the next list within a week; ours doesn't use it. */
+export const CRL_LIFETIME_MS = 7 * 86_400_000
+
+/**
+ * A certificate revocation list (RFC 5280 §5) in PEM, for software that is not ours. The label is `X509 CRL` (RFC 7468
+ * §7): Node and OpenSSL take no other.
+ */
+export async function makeRevocationList(
+  revoked: readonly RevokedCertificate[],
+  issuer: Issuer,
+  nowMs: number,
+): Promise<string> {
+  const x509 = await loadX509()
+  const { key, algorithm } = await signingKeyOf(issuer.privateKey)
+  const crl = await x509.X509CrlGenerator.create(
+    {
+      issuer: issuerName(x509, issuer.certificate),
+      thisUpdate: new Date(nowMs),
+      nextUpdate: new Date(nowMs + CRL_LIFETIME_MS),
+      signingKey: key,
+      signingAlgorithm: algorithm,
+      entries: revoked.map(({ serial, revokedAtMs }) => ({
+        serialNumber: serial,
+        revocationDate: new Date(revokedAtMs),
+        reason: x509.X509CrlReason.unspecified,
+      })),
+    },
+    webcrypto,
+  )
+  return encodePem('X509 CRL', new Uint8Array(crl.rawData))
+}
+
+function issuerName(x509: Awaited<ReturnType<typeof loadX509>>, certificate: Certificate): string {
+  return toLibrary(x509, certificate).subject
+}

@@ -1,0 +1,78 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import { createServer } from 'node:tls'
+import type { Server, TLSSocket } from 'node:tls'
+import { ReachError } from '../../base/errors.ts'
+import type { SecureChannel, SecureChannelOptions } from './secure-channel.ts'
+import { PEER_ALPN, authenticate } from './secure-channel.ts'
+import type { TlsCredentials } from './tls-options.ts'
+import { commonTlsOptions } from './tls-options.ts'
+
+/** How a server of secure channels is made. */
+export interface SecureServerOptions {
+  readonly credentials: TlsCredentials
+  /** Default {@link PEER_ALPN}. */
+  readonly alpn?: string
+}
+
+interface Pending {
+  readonly resolve: (socket: TLSSocket) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Makes connections secure, as the side that was dialled: mutual TLS 1.3 over any Duplex that it is handed. It listens
+ * nowhere.
+ *
+ * It goes through `tls.createServer`, as a bare server-side TLSSocket has traps (`authorized` says nothing there). Which
+ * handshake belongs to which transport is told by the asynchronous context that Node runs the handshake in.
+ */
+export class SecureServer {
+  readonly #server: Server
+  readonly #pending = new AsyncLocalStorage<Pending>()
+
+  constructor(options: SecureServerOptions) {
+    this.#server = createServer({
+      ...commonTlsOptions(options.credentials),
+      ALPNProtocols: [options.alpn ?? PEER_ALPN],
+      requestCert: true,
+      rejectUnauthorized: false, // OpenSSL's opinion is of no interest: decideTrust has the say
+    })
+    this.#server.on('secureConnection', (socket) => {
+      const pending = this.#pending.getStore()
+      if (pending === undefined)
+        socket.destroy() // nobody knows whose it is
+      else pending.resolve(socket)
+    })
+    this.#server.on('tlsClientError', (error, socket) => {
+      socket.destroy()
+      this.#pending.getStore()?.reject(error)
+    })
+  }
+
+  /** Shows these in handshakes from now on; channels that are open stay as they are. */
+  setCredentials(credentials: TlsCredentials): void {
+    this.#server.setSecureContext(commonTlsOptions(credentials))
+  }
+
+  /**
+   * Secures one connection. Resolves when both sides have accepted each other. It owns the transport from the call on,
+   * and destroys it when the handshake fails.
+   * @throws {ReachError} as `connectSecurely` does
+   */
+  accept(transport: Duplex, options: SecureChannelOptions): Promise<SecureChannel> {
+    const handshake = new Promise<TLSSocket>((resolve, reject) => {
+      const onClose = () => reject(new ReachError('ERR_REACH_TLS', CLOSED))
+      if (transport.destroyed) onClose()
+      transport.once('close', onClose)
+      const { allowHalfOpen } = transport
+      // Node's handshake does not notice an end of a transport that may be half open: it would wait for the timeout.
+      transport.allowHalfOpen = false
+      this.#pending.run({ resolve, reject }, () => this.#server.emit('connection', transport))
+      transport.allowHalfOpen = allowHalfOpen
+    })
+    return authenticate(transport, handshake, options)
+  }
+}
+
+const CLOSED = 'the TLS handshake failed: the other side closed the connection'

@@ -1,0 +1,248 @@
+import { sign } from 'node:crypto'
+import { connect } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
+import { toBase64 } from '../base/base64.ts'
+import { deadlineSignal } from '../base/deadline.ts'
+import type { Endpoint } from '../base/endpoint.ts'
+import { formatEndpoint } from '../base/endpoint.ts'
+import { ReachError } from '../base/errors.ts'
+import type { Runtime, TcpSocket, Timer } from '../base/runtime.ts'
+import { isIp, transportAddress } from '../base/transport-address.ts'
+import type { Certificate } from '../identity/certificate/certificate.ts'
+import { secured } from '../identity/tls/connect-securely.ts'
+import { presentedChain } from '../identity/tls/secure-channel.ts'
+import { tlsFailure } from '../identity/tls/tls-failure.ts'
+import type { TlsCredentials } from '../identity/tls/tls-options.ts'
+import { verificationOptions } from '../identity/tls/tls-options.ts'
+import {
+  CONTROL_ALPN,
+  CONTROL_EXPORTER_LABEL,
+  FrameReader,
+  MAX_FRAME,
+  encodeFrame,
+} from '../protocol/relay/control-frame.ts'
+import type { ControlReply } from '../protocol/relay/control-reply.ts'
+import { decodeControlReply, refusalError } from '../protocol/relay/control-reply.ts'
+import type { TrustReport } from '../protocol/relay/control-request.ts'
+import { proofBytes } from '../protocol/relay/control-request.ts'
+
+/** How a control connection is opened. */
+export interface ControlClientOptions {
+  readonly runtime: Runtime
+  readonly relay: Endpoint
+  readonly signal?: AbortSignal
+}
+
+type ReplyOf<T extends ControlReply['type']> = Extract<ControlReply, { readonly type: T }>
+
+interface Waiting {
+  readonly types: readonly ControlReply['type'][]
+  readonly resolve: (reply: ControlReply) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Ours: to connect, and for each answer; a relay that works takes far less. */
+const CONNECT_TIMEOUT_MS = 10_000
+const ANSWER_TIMEOUT_MS = 20_000
+/** Ours: silence that NATs and proxies bear; the relay waits for three. */
+const PING_INTERVAL_MS = 30_000
+
+/** A connection to a relay's control service. It believes nothing of itself: who opened it checks `relayChain`. */
+export class ControlClient {
+  /** What the relay showed in the TLS handshake, leaf first. */
+  readonly relayChain: readonly Certificate[]
+  /** News that nobody asked for: deny lists, roots. */
+  onPush: ((reply: ControlReply) => void) | undefined
+  readonly #socket: TLSSocket
+  readonly #runtime: Runtime
+  readonly #frames = new FrameReader(MAX_FRAME)
+  readonly #waiting: Waiting[] = []
+  readonly #closed: Promise<ReachError>
+  #end: (error: ReachError) => void = () => undefined
+  #ended: ReachError | undefined
+  #pinger: Timer | undefined
+  #nextId = 1
+
+  private constructor(socket: TLSSocket, relayChain: readonly Certificate[], runtime: Runtime) {
+    this.#socket = socket
+    this.#runtime = runtime
+    this.relayChain = relayChain
+    this.#closed = new Promise((resolve) => (this.#end = resolve))
+    socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
+    const onGone = () =>
+      this.#finish(new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay closed the connection'))
+    // A relay that was killed says goodbye, and the socket is open in our direction still.
+    socket.once('end', onGone).once('close', onGone)
+  }
+
+  /**
+   * Connects and ends the TLS handshake.
+   * @throws {ReachError} ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_TLS, ERR_REACH_TLS_VERSION
+   */
+  static async open({ runtime, relay, signal }: ControlClientOptions): Promise<ControlClient> {
+    using deadline = deadlineSignal(runtime.clock, CONNECT_TIMEOUT_MS, signal)
+    const tcp = await dial(runtime, relay, deadline.signal)
+    const onAbort = () => tcp.destroy()
+    deadline.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const socket = connect({
+        socket: tcp,
+        ...verificationOptions(),
+        ...(isIp(relay.host) ? {} : { servername: relay.host }),
+        ALPNProtocols: [CONTROL_ALPN],
+        sigalgs: 'ed25519', // the relay has another certificate for the web
+        rejectUnauthorized: false, // whoever opens the connection decides
+        checkServerIdentity: () => undefined,
+      })
+      await secured(socket)
+      return new ControlClient(socket, presentedChain(socket), runtime)
+    } catch (error) {
+      tcp.destroy()
+      signal?.throwIfAborted()
+      throw deadline.signal.aborted
+        ? unreachableRelay(relay, 'it does not answer', deadline.signal.reason)
+        : tlsFailure(error)
+    } finally {
+      deadline.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Resolves with the reason when the connection is over. */
+  get closed(): Promise<ReachError> {
+    return this.#closed
+  }
+
+  /** Asks, and waits for an answer of one of these types; a refusal rejects. */
+  async ask<T extends ControlReply['type']>(
+    request: Readonly<Record<string, unknown>>,
+    types: readonly T[],
+    signal?: AbortSignal,
+  ): Promise<ReplyOf<T>> {
+    using deadline = deadlineSignal(this.#runtime.clock, ANSWER_TIMEOUT_MS, signal)
+    const reply = await new Promise<ControlReply>((resolve, reject) => {
+      if (this.#ended !== undefined) {
+        reject(this.#ended)
+        return
+      }
+      this.#waiting.push({ types, resolve, reject })
+      deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true })
+      this.#send(request)
+    })
+    if (isOneOf(reply, types)) return reply
+    throw new ReachError('ERR_REACH_DECODE', `the relay answers ${reply.type}`)
+  }
+
+  /** Says something that has no answer. */
+  tell(request: Readonly<Record<string, unknown>>): void {
+    this.#send(request)
+  }
+
+  /** Proves our key, bound to this very connection. @throws {ReachError} ERR_REACH_TRUST_… as the relay sees us */
+  authenticate(
+    { chain, privateKey }: TlsCredentials,
+    report: TrustReport,
+    addresses: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ReplyOf<'welcome'>> {
+    const exported = this.#socket.exportKeyingMaterial(32, CONTROL_EXPORTER_LABEL, Buffer.alloc(0))
+    const [relay] = this.relayChain
+    const signature = sign(null, proofBytes(exported, relay?.spkiSha256 ?? ''), privateKey)
+    const request = {
+      type: 'authenticate',
+      chain: chain.map(({ der }) => toBase64(der)),
+      signature: toBase64(signature),
+      addresses,
+      ...report,
+    }
+    return this.ask(request, ['welcome'], signal)
+  }
+
+  /** Number for the next `admin` request. */
+  nextId(): number {
+    return this.#nextId++
+  }
+
+  /** From now on, asks now and then whether the relay is still there; one that is silent ends the connection. */
+  keepAlive(): void {
+    this.#pinger = this.#runtime.clock.setTimer(PING_INTERVAL_MS, () => {
+      this.ask({ type: 'ping', id: this.nextId() }, ['pong']).then(
+        () => this.keepAlive(),
+        () => this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent')),
+      )
+    })
+    if (this.#ended !== undefined) this.#pinger.cancel()
+  }
+
+  close(): void {
+    this.#finish(new ReachError('ERR_REACH_ABORTED', 'closed'))
+  }
+
+  #send(request: Readonly<Record<string, unknown>>): void {
+    if (this.#ended === undefined) this.#socket.write(encodeFrame(request))
+  }
+
+  #read(chunk: Uint8Array): void {
+    try {
+      for (const text of this.#frames.push(chunk)) this.#take(decodeControlReply(text))
+    } catch (error) {
+      this.#finish(ReachError.is(error) ? error : tlsFailure(error))
+    }
+  }
+
+  #take(reply: ControlReply): void {
+    const index =
+      reply.type === 'refused' ? 0 : this.#waiting.findIndex(({ types }) => types.includes(reply.type))
+    const [waiting] = index < 0 ? [] : this.#waiting.splice(index, 1)
+    if (reply.type !== 'refused') {
+      if (waiting === undefined) this.onPush?.(reply)
+      else waiting.resolve(reply)
+      return
+    }
+    const error = refusalError(reply)
+    if (waiting === undefined) this.#finish(error)
+    else waiting.reject(error)
+  }
+
+  #finish(error: ReachError): void {
+    if (this.#ended !== undefined) return
+    this.#ended = error
+    this.#pinger?.cancel()
+    this.#socket.destroy()
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+    this.#end(error)
+  }
+}
+
+function isOneOf<T extends ControlReply['type']>(
+  reply: ControlReply,
+  types: readonly T[],
+): reply is ReplyOf<T> {
+  return types.some((type) => type === reply.type)
+}
+
+async function dial(runtime: Runtime, relay: Endpoint, signal: AbortSignal): Promise<TcpSocket> {
+  const found = await runtime.resolver.lookup(relay.host, signal)
+  if (found.kind !== 'found') throw unreachableRelay(relay, `its name can’t be resolved (${found.code})`)
+  let last: unknown
+  for (const ip of found.ips) {
+    try {
+      return await runtime.network.connectTcp(transportAddress(ip, relay.port, 'tcp'), { signal })
+    } catch (error) {
+      last = error
+      if (signal.aborted) break
+    }
+  }
+  throw unreachableRelay(relay, last instanceof Error ? last.message : 'it has no address', last)
+}
+
+function unreachableRelay(relay: Endpoint, why: string, cause?: unknown): ReachError {
+  return new ReachError(
+    'ERR_REACH_RELAY_UNREACHABLE',
+    `the relay ${formatEndpoint(relay)} can’t be reached: ${why}`,
+    {
+      cause,
+      hint: 'check that it is up and that its address is right;  p2p-reach diagnose  says which ways out work here',
+      details: { relay: formatEndpoint(relay) },
+    },
+  )
+}

@@ -1,0 +1,91 @@
+import { fromBase64 } from '../base/base64.ts'
+import type { JsonReader } from '../base/json-reader.ts'
+import type { Certificate } from '../identity/certificate/certificate.ts'
+import { writeFileAtomically } from '../identity/files/atomic-file.ts'
+import { readPrivateFile } from '../identity/files/read-file.ts'
+import { generateKeyPair, privateKeyFromPem, privateKeyPem } from '../identity/keys/key-pair.ts'
+import { ReachError } from '../base/errors.ts'
+import { readStoredRootSet } from '../identity/trust/root-set.ts'
+import { fromWireStatement } from '../identity/trust/statement.ts'
+import type { AdminRequest, InviteRequest } from '../protocol/relay/admin-request.ts'
+import type { InviteResult, NetworkStatus, RevokeResult } from '../protocol/relay/admin-result.ts'
+import { readInviteResult, readNetworkStatus, readRevokeResult } from '../protocol/relay/admin-result.ts'
+import type { RootCeremony } from './root-ceremony.ts'
+import { dropOtherRoots, reissueIntermediate, rotateRoot } from './root-ceremony.ts'
+
+/** Carries a request to the authority of a network: through a relay, or in the relay's own home folder. */
+export type AskAuthority = (request: AdminRequest) => Promise<JsonReader>
+
+/** What an administrator can do with a network. Every method rejects with what the authority answers. */
+export class NetworkAdmin {
+  readonly #ask: AskAuthority
+  readonly #wallMs: () => number
+
+  constructor(ask: AskAuthority, wallMs: () => number) {
+    this.#ask = ask
+    this.#wallMs = wallMs
+  }
+
+  /** Makes a join string. @throws {ReachError} ERR_REACH_NAME, ERR_REACH_NAME_TAKEN, ERR_REACH_USAGE */
+  async invite(invite: Omit<InviteRequest, 'op'>): Promise<InviteResult> {
+    return readInviteResult(await this.#ask({ op: 'invite', ...invite }))
+  }
+
+  /** Shuts a member out, by name or PeerId. @throws {ReachError} ERR_REACH_PEER_UNKNOWN */
+  async revoke(peer: string, reason: string): Promise<RevokeResult> {
+    return readRevokeResult(await this.#ask({ op: 'revoke', peer, reason }))
+  }
+
+  /** Who is in the network, and which roots they trust. */
+  async status(): Promise<NetworkStatus> {
+    return readNetworkStatus(await this.#ask({ op: 'status' }))
+  }
+
+  /**
+   * Puts a new root beside the one whose key is in a file, and writes the new one's key into another, which must not
+   * exist. Neither key leaves this computer.
+   * @throws {ReachError} ERR_REACH_REQUEST_REFUSED, ERR_REACH_FILE_EXISTS, ERR_REACH_KEY_FILE
+   */
+  async rotateRoot(rootKeyFile: string, newRootKeyFile: string): Promise<NetworkStatus> {
+    const ceremony = await this.#ceremony(rootKeyFile)
+    const newKey = generateKeyPair().privateKey
+    const request = await rotateRoot(ceremony, newKey)
+    // First the file: a root whose key is lost can't be dropped.
+    await writeFileAtomically(newRootKeyFile, privateKeyPem(newKey), { isNew: true })
+    await this.#ask(request)
+    return this.status()
+  }
+
+  /** Leaves the root whose key is in a file as the only one. @throws {ReachError} ERR_REACH_ROOT_IN_USE */
+  async dropOtherRoots(rootKeyFile: string): Promise<NetworkStatus> {
+    await this.#ask(dropOtherRoots(await this.#ceremony(rootKeyFile)))
+    return this.status()
+  }
+
+  /** A new key and certificate for the issuing CA; what the old one signed is refused from now on. */
+  async replaceIssuer(rootKeyFile: string): Promise<NetworkStatus> {
+    const ceremony = await this.#ceremony(rootKeyFile)
+    const spki = fromBase64((await this.#ask({ op: 'issuing-key', isNew: true })).text('spki', 4096))
+    await this.#ask(await reissueIntermediate(ceremony, spki, true))
+    return this.status()
+  }
+
+  async #ceremony(rootKeyFile: string): Promise<RootCeremony> {
+    const pem = await readPrivateFile(rootKeyFile)
+    if (pem === undefined) {
+      throw new ReachError('ERR_REACH_FILE', `there is no file ${rootKeyFile}`, {
+        hint: 'a network’s first root has its key in  authority/root.key  of the relay’s home, until it is moved away',
+      })
+    }
+    return {
+      status: await this.status(),
+      rootKey: privateKeyFromPem(pem, rootKeyFile),
+      nowMs: this.#wallMs(),
+    }
+  }
+}
+
+/** The roots of a network, out of its status. */
+export function rootsOf(status: NetworkStatus): readonly Certificate[] {
+  return readStoredRootSet(fromWireStatement(status.rootSet)).roots
+}

@@ -1,0 +1,91 @@
+import { JsonReader } from '../../base/json-reader.ts'
+import type { AdminRequest } from './admin-request.ts'
+import { readAdminRequest } from './admin-request.ts'
+
+/** What a member, or somebody who wants to become one, says to a relay (docs/wire.md). Bytes are in base64. */
+export type ControlRequest =
+  /** Which network is this? The first thing that `join` asks, before it shows its token to anybody. */
+  | { readonly type: 'ask-network' }
+  /** A token for a certificate. */
+  | { readonly type: 'enrol'; readonly tokenId: string; readonly secret: string; readonly request: string }
+  | AuthenticateRequest
+  /** Another certificate for the same key. */
+  | { readonly type: 'renew'; readonly request: string }
+  /** What the member believes by now. */
+  | ({ readonly type: 'report' } & TrustReport)
+  | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }
+  | { readonly type: 'ping'; readonly id: number }
+  /** Of a later version: answered with a refusal, nothing else. */
+  | { readonly type: 'unknown'; readonly name: string }
+
+/** Proves a member's key and shows its certificate, inside TLS in which only the relay showed one. */
+export interface AuthenticateRequest extends TrustReport {
+  readonly type: 'authenticate'
+  /** Certificates in DER, leaf first. */
+  readonly chain: readonly string[]
+  /** By the leaf's key, of {@link proofBytes}. */
+  readonly signature: string
+  /** Of a relay: where others reach it, as HOST:PORT. */
+  readonly addresses: readonly string[]
+}
+
+/** Which roots a member trusts, and how new its deny list is. */
+export interface TrustReport {
+  /** SHA-256 of their SubjectPublicKeyInfo in hex. */
+  readonly roots: readonly string[]
+  readonly denyListNumber: number
+}
+
+const MAX_CHAIN = 8
+const MAX_ROOTS = 8
+const MAX_ADDRESSES = 8
+/** Ours: PKCS #10 for an Ed25519 key is some 130 bytes. */
+const MAX_REQUEST = 8192
+
+/** @throws {ReachError} ERR_REACH_DECODE */
+export function decodeControlRequest(text: string): ControlRequest {
+  const reader = JsonReader.parse(text, 'control request')
+  const type = reader.text('type', 64)
+  switch (type) {
+    case 'ask-network':
+      return { type }
+    case 'enrol':
+      return {
+        type,
+        tokenId: reader.text('tokenId', 64),
+        secret: reader.text('secret', 128),
+        request: reader.text('request', MAX_REQUEST),
+      }
+    case 'authenticate':
+      return {
+        type,
+        chain: reader.texts('chain', MAX_CHAIN),
+        signature: reader.text('signature', 256),
+        addresses: reader.texts('addresses', MAX_ADDRESSES),
+        ...readTrustReport(reader),
+      }
+    case 'renew':
+      return { type, request: reader.text('request', MAX_REQUEST) }
+    case 'report':
+      return { type, ...readTrustReport(reader) }
+    case 'admin':
+      return { type, id: reader.count('id'), request: readAdminRequest(reader.object('request')) }
+    case 'ping':
+      return { type, id: reader.count('id') }
+    default:
+      return { type: 'unknown', name: type }
+  }
+}
+
+function readTrustReport(reader: JsonReader): TrustReport {
+  return { roots: reader.texts('roots', MAX_ROOTS), denyListNumber: reader.count('denyListNumber') }
+}
+
+/**
+ * What a member signs to prove its key to a relay: a domain, keying material of this very TLS connection (RFC 8446
+ * §7.5), so that nobody can replay or forward the proof, and the relay's own key.
+ */
+export function proofBytes(exported: Uint8Array, relaySpkiSha256: string): Uint8Array {
+  const domain = Buffer.from('p2p-reach control proof 1\0', 'utf8')
+  return Buffer.concat([domain, exported, Buffer.from(relaySpkiSha256, 'hex')])
+}

@@ -1,0 +1,27 @@
+import { appendFile } from 'node:fs/promises'
+
+/** One thing that an authority did or refused. Never a secret. */
+export type AuditEntry = Readonly<Record<string, string | number>> & { readonly event: string }
+
+/** What the authority did, a JSON line each, appended to a file for its owner only. */
+export class AuditLog {
+  readonly #path: string
+  readonly #wallMs: () => number
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(path: string, wallMs: () => number) {
+    this.#path = path
+    this.#wallMs = wallMs
+  }
+
+  /** Appends in the order of the calls. A full disk must not keep the authority from revoking: failures are let go. */
+  write(entry: AuditEntry): void {
+    const line = `${JSON.stringify({ time: new Date(this.#wallMs()).toISOString(), ...entry })}\n`
+    this.#last = this.#last.then(() => appendFile(this.#path, line, { mode: 0o600 })).catch(() => undefined)
+  }
+
+  /** Resolves when everything so far is written. */
+  flush(): Promise<void> {
+    return this.#last
+  }
+}

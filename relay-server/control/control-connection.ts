@@ -1,0 +1,302 @@
+import { verify } from 'node:crypto'
+import type { TLSSocket } from 'node:tls'
+import { fromBase64, toBase64 } from '../../lib/base/base64.ts'
+import { ReachError } from '../../lib/base/errors.ts'
+import { unreachable } from '../../lib/base/exhaustive.ts'
+import type { PeerId } from '../../lib/base/peer-id.ts'
+import type { Clock, Timer } from '../../lib/base/runtime.ts'
+import { Secret } from '../../lib/base/secret.ts'
+import { bytesToIp, canonicalIp, ipToBytes, isIp } from '../../lib/base/transport-address.ts'
+import { Certificate } from '../../lib/identity/certificate/certificate.ts'
+import { decideTrust } from '../../lib/identity/trust/decide-trust.ts'
+import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
+import { toWireStatement } from '../../lib/identity/trust/statement.ts'
+import {
+  CONTROL_EXPORTER_LABEL,
+  FrameReader,
+  MAX_FRAME,
+  MAX_STRANGER_FRAME,
+  encodeFrame,
+} from '../../lib/protocol/relay/control-frame.ts'
+import type { ControlReply } from '../../lib/protocol/relay/control-reply.ts'
+import type {
+  AuthenticateRequest,
+  ControlRequest,
+  TrustReport,
+} from '../../lib/protocol/relay/control-request.ts'
+import { decodeControlRequest, proofBytes } from '../../lib/protocol/relay/control-request.ts'
+import type { AdminService } from './admin-service.ts'
+import type { RelayNetwork } from './relay-network.ts'
+
+/** What a connection needs of the server around it. */
+export interface ControlSurroundings {
+  readonly clock: Clock
+  readonly network: RelayNetwork
+  readonly admin: AdminService | undefined
+  /** Takes one attempt to join out of the source's ration; false when it is used up. */
+  readonly mayTryToken: (source: string) => boolean
+  /** Called when the other side has proven who it is; it counts as a member from then on. */
+  readonly onMember: (connection: ControlConnection) => void
+}
+
+/** Ours: from accept to a proven key. */
+export const AUTHENTICATION_TIMEOUT_MS = 10_000
+/** Ours: members send a ping every 30 s; three may be lost. */
+export const SILENCE_TIMEOUT_MS = 100_000
+/** Ours: a member that does not read is cut off before it costs more memory. */
+const MAX_UNREAD_BYTES = 8 * 1024 * 1024
+/** Ours: requests that wait for their turn; members ask one thing at a time. */
+const MAX_QUEUE = 16
+/** Ours: how long the last words may take to arrive. */
+const FAREWELL_MS = 2000
+
+/** One connection of somebody to the relay's control service, from the end of the TLS handshake on. */
+export class ControlConnection {
+  readonly #socket: TLSSocket
+  readonly #source: string
+  readonly #around: ControlSurroundings
+  readonly #frames = new FrameReader(MAX_STRANGER_FRAME)
+  #identity: PeerIdentity | undefined
+  #timer: Timer
+  #queue: Promise<void> = Promise.resolve()
+  #queued = 0
+  #isEnding = false
+
+  /** @param source where it comes from, for limits and the audit log */
+  constructor(socket: TLSSocket, source: string, around: ControlSurroundings) {
+    this.#socket = socket
+    this.#source = source
+    this.#around = around
+    this.#timer = around.clock.setTimer(AUTHENTICATION_TIMEOUT_MS, () => this.#cut())
+    socket.on('error', () => undefined) // 'close' follows
+    socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
+    socket.once('end', () => socket.end())
+    socket.once('close', () => this.#timer.cancel())
+  }
+
+  /** Who it is; undefined until the key is proven. */
+  get identity(): PeerIdentity | undefined {
+    return this.#identity
+  }
+
+  get peerId(): PeerId | undefined {
+    return this.#identity?.peerId
+  }
+
+  /** Sends what the network's members must know by now. */
+  pushTrust(what: 'deny-list' | 'root-set'): void {
+    const { denyList, rootSet } = this.#around.network.trust
+    const statement = what === 'deny-list' ? denyList?.statement : rootSet.statement
+    if (statement !== undefined) this.#send({ type: what, statement: toWireStatement(statement) })
+  }
+
+  /** Says why, and ends. */
+  end(error: ReachError): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    this.#send(this.#refusal(error))
+    this.#timer.cancel()
+    this.#timer = this.#around.clock.setTimer(FAREWELL_MS, () => this.#cut())
+    this.#socket.end()
+  }
+
+  #cut(): void {
+    this.#socket.destroy()
+  }
+
+  #read(chunk: Uint8Array): void {
+    if (this.#isEnding) return
+    if (this.#identity !== undefined) this.#rearm()
+    try {
+      for (const text of this.#frames.push(chunk)) this.#enqueue(decodeControlRequest(text))
+    } catch (error) {
+      this.end(asReachError(error))
+    }
+  }
+
+  /** One after the other: an answer may have to wait for the disk. */
+  #enqueue(request: ControlRequest): void {
+    if (++this.#queued > MAX_QUEUE) {
+      this.end(new ReachError('ERR_REACH_RATE_LIMITED', 'too many requests at once'))
+      return
+    }
+    this.#queue = this.#queue.then(() => this.#handle(request)).finally(() => this.#queued--)
+  }
+
+  async #handle(request: ControlRequest): Promise<void> {
+    if (this.#isEnding || this.#socket.destroyed) return
+    try {
+      await this.#dispatch(request)
+    } catch (error) {
+      const failure = asReachError(error)
+      if (request.type === 'admin') this.#send({ ...this.#refusal(failure), id: request.id })
+      else if (request.type === 'renew') this.#send(this.#refusal(failure))
+      else this.end(failure)
+    }
+  }
+
+  async #dispatch(request: ControlRequest): Promise<void> {
+    switch (request.type) {
+      case 'ask-network':
+        this.#send({ type: 'network', timeMs: this.#nowMs(), rootSet: this.#around.network.state().rootSet })
+        return
+      case 'enrol':
+        return this.#enrol(request.tokenId, new Secret(request.secret), fromBase64(request.request))
+      case 'authenticate':
+        return this.#authenticate(request)
+      case 'renew':
+        return this.#renew(fromBase64(request.request))
+      case 'report':
+        return this.#report(request)
+      case 'admin':
+        return this.#administer(request)
+      case 'ping':
+        this.#member()
+        this.#send({ type: 'pong', id: request.id })
+        return
+      case 'unknown':
+        throw new ReachError('ERR_REACH_REQUEST_REFUSED', 'the relay does not know this request', {
+          hint: 'update the relay',
+        })
+      default:
+        return unreachable(request)
+    }
+  }
+
+  async #enrol(tokenId: string, secret: Secret, request: Uint8Array): Promise<void> {
+    if (!this.#around.mayTryToken(this.#source)) {
+      throw new ReachError('ERR_REACH_RATE_LIMITED', 'too many attempts to join from this address', {
+        hint: 'wait a minute',
+      })
+    }
+    const authority = this.#authority()
+    this.#issued(await authority.enrol(tokenId, secret, request, this.#source))
+  }
+
+  async #renew(request: Uint8Array): Promise<void> {
+    this.#issued(await this.#authority().renew(this.#member().peerId, request))
+  }
+
+  #issued(chain: readonly Certificate[]): void {
+    const { state } = this.#around.network
+    this.#send({
+      type: 'issued',
+      timeMs: this.#nowMs(),
+      chain: chain.map(({ der }) => toBase64(der)),
+      ...state(),
+    })
+  }
+
+  /** The proof first: nothing that the chain says counts before the key is proven. */
+  async #authenticate(request: AuthenticateRequest): Promise<void> {
+    const chain = request.chain.map((text) => Certificate.decode(fromBase64(text)))
+    const [leaf] = chain
+    if (leaf?.peerId === undefined || !this.#proves(leaf, fromBase64(request.signature))) {
+      throw new ReachError('ERR_REACH_TRUST_WRONG_KEY', 'the proof of the key does not hold')
+    }
+    const { trust, authority } = this.#around.network
+    const decision = decideTrust(chain, trust.policy(), this.#nowMs())
+    if (decision.kind === 'trusted') {
+      this.#welcome(decision.identity, false)
+      await authority?.note(leaf.peerId, request, request.addresses)
+      return
+    }
+    // Expired, or issued by a CA that was replaced: who is in the ledger may still get a new certificate.
+    const isLate = decision.code === 'ERR_REACH_TRUST_EXPIRED' || decision.code === 'ERR_REACH_TRUST_REVOKED'
+    if (authority === undefined || !isLate || trust.denied.has(leaf.spkiSha256)) {
+      throw new ReachError(decision.code, `the relay does not trust us: ${decision.message}`)
+    }
+    const { name } = authority.mayRenew(leaf.peerId)
+    const identity = { peerId: leaf.peerId, by: 'key', name, roles: [], keys: [leaf.spkiSha256] } as const
+    this.#welcome(identity, true)
+  }
+
+  #proves(leaf: Certificate, signature: Uint8Array): boolean {
+    const exported = this.#socket.exportKeyingMaterial(32, CONTROL_EXPORTER_LABEL, Buffer.alloc(0))
+    const [own] = this.#around.network.credentials.chain
+    const relayKey = own?.spkiSha256 ?? ''
+    return verify(null, proofBytes(exported, relayKey), leaf.publicKey, signature)
+  }
+
+  #welcome(identity: PeerIdentity, mustRenew: boolean): void {
+    this.#identity = identity
+    this.#frames.setLimit(MAX_FRAME)
+    this.#rearm()
+    const { name = '', roles } = identity
+    const { state } = this.#around.network
+    this.#send({ type: 'welcome', timeMs: this.#nowMs(), name, roles, mustRenew, ...state() })
+    if (!mustRenew) this.#around.onMember(this)
+  }
+
+  async #report(report: TrustReport): Promise<void> {
+    await this.#around.network.authority?.note(this.#member().peerId, report)
+  }
+
+  async #administer({ id, request }: ControlRequest & { readonly type: 'admin' }): Promise<void> {
+    const { roles, name, peerId } = this.#member()
+    if (!roles.includes('admin')) {
+      throw new ReachError('ERR_REACH_TRUST_ROLE', `${name ?? peerId} is no administrator of the network`, {
+        hint: 'ask one, or run the command on the relay with its --home',
+      })
+    }
+    const { admin } = this.#around
+    if (admin === undefined) throw notIssuing()
+    // The answer is a flat object; `satisfies` can't see what it holds.
+    this.#send({ type: 'admin-result', id, result: await admin.handle(request, name ?? peerId) })
+  }
+
+  /** Who speaks. @throws {ReachError} when that is not known yet */
+  #member(): PeerIdentity {
+    if (this.#identity !== undefined) return this.#identity
+    throw new ReachError('ERR_REACH_TRUST_NO_CERTIFICATE', 'say who you are first')
+  }
+
+  #authority(): NonNullable<RelayNetwork['authority']> {
+    const { authority } = this.#around.network
+    if (authority === undefined) throw notIssuing()
+    return authority
+  }
+
+  #nowMs(): number {
+    return this.#around.clock.wallMs()
+  }
+
+  #rearm(): void {
+    this.#timer.cancel()
+    this.#timer = this.#around.clock.setTimer(SILENCE_TIMEOUT_MS, () => this.#cut())
+  }
+
+  #refusal(error: ReachError): Outgoing {
+    const { code, message, hint } = error
+    return { type: 'refused', code, message, ...(hint === undefined ? {} : { hint }), timeMs: this.#nowMs() }
+  }
+
+  #send(reply: Outgoing): void {
+    if (this.#socket.destroyed || this.#socket.writableEnded) return
+    this.#socket.write(encodeFrame(reply))
+    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#cut()
+  }
+}
+
+/** A reply before it becomes JSON. */
+type Outgoing = Readonly<Record<string, unknown>> & { readonly type: ControlReply['type'] }
+
+function notIssuing(): ReachError {
+  return new ReachError('ERR_REACH_NO_AUTHORITY', 'this relay does not issue certificates', {
+    hint: 'ask the relay that made the network',
+  })
+}
+
+function asReachError(error: unknown): ReachError {
+  if (ReachError.is(error)) return error
+  return new ReachError('ERR_REACH_REQUEST_REFUSED', 'the relay failed', { cause: error })
+}
+
+/** A source without the bits that one host can choose at will: an IPv4 address, or the /64 of an IPv6 one. */
+export function sourceOf(address: string | undefined): string {
+  if (address === undefined || !isIp(address)) return 'unknown'
+  const bytes = ipToBytes(canonicalIp(address.replace(/%.*$/, '')))
+  return bytes.length === 4
+    ? bytesToIp(bytes)
+    : `${bytesToIp(bytes.map((byte, at) => (at < 8 ? byte : 0)))}/64`
+}

@@ -1,0 +1,118 @@
+import type { TLSSocket } from 'node:tls'
+import { ReachError } from '../../lib/base/errors.ts'
+import type { PeerId } from '../../lib/base/peer-id.ts'
+import type { Clock } from '../../lib/base/runtime.ts'
+import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
+import type { AdminService } from './admin-service.ts'
+import { ControlConnection, sourceOf } from './control-connection.ts'
+import type { RelayNetwork } from './relay-network.ts'
+
+/** Numbers for the operator. */
+export interface ControlCounters {
+  readonly members: number
+  readonly strangers: number
+  readonly refused: number
+}
+
+/** Ours: strangers at once, in all and from one source: bounds what they cost before they have proven anything. */
+const MAX_STRANGERS = 1024
+const MAX_STRANGERS_PER_SOURCE = 32
+/** Ours: a person joins once; a fleet behind one address joins some at a time. */
+const TOKEN_RATE = { ratePerS: 0.5, burst: 30, maxSources: 10_000 } as const
+
+/** The relay's control service: members that stay, people who join, administrators. */
+export class ControlServer {
+  readonly #clock: Clock
+  readonly #network: RelayNetwork
+  readonly #members = new Set<ControlConnection>()
+  readonly #strangers = new Map<ControlConnection, string>()
+  readonly #tokenRate = new SourceRateLimit(TOKEN_RATE)
+  readonly #unwatch: () => void
+  #admin: AdminService | undefined
+  #refused = 0
+  #denyListNumber: number
+  #rootSetNumber: number
+
+  constructor(clock: Clock, network: RelayNetwork) {
+    this.#clock = clock
+    this.#network = network
+    this.#denyListNumber = network.trust.denyList?.number ?? 0
+    this.#rootSetNumber = network.trust.rootSet.number
+    this.#unwatch = network.trust.watch(() => this.#trustChanged())
+  }
+
+  /** Who carries out what administrators ask; without one, nobody does. */
+  setAdmin(admin: AdminService): void {
+    this.#admin = admin
+  }
+
+  get counters(): ControlCounters {
+    return { members: this.#members.size, strangers: this.#strangers.size, refused: this.#refused }
+  }
+
+  /** True while a connection of that member is open. */
+  isConnected(peerId: PeerId): boolean {
+    return [...this.#members].some((connection) => connection.peerId === peerId)
+  }
+
+  /** Serves one connection, from the end of its TLS handshake to its own end. */
+  serve(socket: TLSSocket): void {
+    const source = sourceOf(socket.remoteAddress)
+    if (socket.getProtocol() !== 'TLSv1.3' || this.#isFull(source)) {
+      this.#refused++
+      socket.destroy()
+      return
+    }
+    const connection = new ControlConnection(socket, source, {
+      clock: this.#clock,
+      network: this.#network,
+      admin: this.#admin,
+      mayTryToken: (from) => this.#tokenRate.take(from, this.#clock.nowMs()),
+      onMember: (member) => this.#onMember(member),
+    })
+    this.#strangers.set(connection, source)
+    socket.once('close', () => {
+      this.#strangers.delete(connection)
+      this.#members.delete(connection)
+    })
+  }
+
+  close(): void {
+    this.#unwatch()
+  }
+
+  #isFull(source: string): boolean {
+    if (this.#strangers.size >= MAX_STRANGERS) return true
+    let same = 0
+    for (const other of this.#strangers.values()) if (other === source) same++
+    return same >= MAX_STRANGERS_PER_SOURCE
+  }
+
+  #onMember(connection: ControlConnection): void {
+    this.#strangers.delete(connection)
+    this.#members.add(connection)
+  }
+
+  /** Members hear of it at once; those that are denied hear why, and go. */
+  #trustChanged(): void {
+    const { trust } = this.#network
+    const hasNewRoots = trust.rootSet.number !== this.#rootSetNumber
+    const hasNewDenyList = (trust.denyList?.number ?? 0) !== this.#denyListNumber
+    this.#rootSetNumber = trust.rootSet.number
+    this.#denyListNumber = trust.denyList?.number ?? 0
+    for (const connection of [...this.#members]) {
+      const { identity } = connection
+      if (hasNewRoots) connection.pushTrust('root-set')
+      if (identity !== undefined && trust.denied.has(identity.keys[0] ?? '')) {
+        connection.end(
+          new ReachError(
+            'ERR_REACH_TRUST_REVOKED',
+            `the key of ${identity.name ?? identity.peerId} was revoked`,
+          ),
+        )
+      } else if (hasNewDenyList) {
+        connection.pushTrust('deny-list')
+      }
+    }
+  }
+}

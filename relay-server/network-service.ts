@@ -1,0 +1,268 @@
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
+import type { Endpoint } from '../lib/base/endpoint.ts'
+import { ClosingStack } from '../lib/base/closing-stack.ts'
+import { formatEndpoint } from '../lib/base/endpoint.ts'
+import type { Runtime, Timer } from '../lib/base/runtime.ts'
+import { fileExists, removeTemporaryFiles } from '../lib/identity/files/atomic-file.ts'
+import type { KeyPair } from '../lib/identity/keys/key-pair.ts'
+import { openKeyFile } from '../lib/identity/keys/key-file.ts'
+import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
+import { renewalDueMs } from '../lib/identity/renewal-time.ts'
+import type { NetworkState } from '../lib/protocol/relay/control-reply.ts'
+import { Authority } from './authority/authority.ts'
+import { authorityPaths } from './authority/authority-paths.ts'
+import { createAuthority, hasAuthority } from './authority/create-authority.ts'
+import type { ExternalCa } from './authority/external-ca.ts'
+import { AdminService } from './control/admin-service.ts'
+import type { ControlCounters } from './control/control-server.ts'
+import { ControlServer } from './control/control-server.ts'
+import type { RelayNetwork } from './control/relay-network.ts'
+import { holdHome } from './local-admin.ts'
+
+/** A network that the relay makes and keeps in its home folder. */
+export interface OwnNetworkOptions {
+  readonly kind: 'own'
+  readonly home: string
+  /** What the relay is called in its network. Default `relay`. */
+  readonly name?: string
+  /** Stands in the domain of a network that is made. Default `net`. */
+  readonly label?: string
+  /** For a network that is made: sign with this CA and not with a new one. */
+  readonly externalCa?: ExternalCa
+  /** Where others reach the relay: what join strings name. */
+  readonly publicAddresses: () => readonly Endpoint[]
+  readonly leafLifetimeMs?: number
+  readonly renewGraceMs?: number
+}
+
+/** A network that the relay has joined, as whoever keeps its membership knows it. */
+export interface JoinedNetworkOptions {
+  readonly kind: 'joined'
+  readonly network: RelayNetwork
+  /** Calls back when the relay has another certificate. */
+  readonly onCredentials: (listener: () => void) => void
+}
+
+/** Ours: a day; the revocation list lives for a week. */
+const CRL_REFRESH_MS = 86_400_000
+/** Ours: after a failure, which can only be the disk's. */
+const RETRY_MS = 60_000
+
+/** The part of the relay that knows a network: its authority if it is the relay's own, and the control service. */
+export class NetworkService implements AsyncDisposable {
+  readonly control: ControlServer
+  readonly network: RelayNetwork
+  readonly #resources: ClosingStack
+  /** This start has made the network. */
+  readonly isNew: boolean
+  /** The root's private key, while it still lies in the relay's home and should not. */
+  readonly rootKeyFile: string | undefined
+
+  private constructor(
+    control: ControlServer,
+    network: RelayNetwork,
+    resources: ClosingStack,
+    origin: { readonly isNew: boolean; readonly rootKeyFile: string | undefined },
+  ) {
+    this.control = control
+    this.network = network
+    this.#resources = resources
+    this.isNew = origin.isNew
+    this.rootKeyFile = origin.rootKeyFile
+  }
+
+  /**
+   * @param onCredentials called when the relay shows another certificate from now on
+   * @throws {ReachError} ERR_REACH_HOME_IN_USE, ERR_REACH_HOME_DAMAGED, ERR_REACH_FILE, ERR_REACH_KEY_FILE…
+   */
+  static async open(
+    runtime: Runtime,
+    options: OwnNetworkOptions | JoinedNetworkOptions,
+    onCredentials: (credentials: TlsCredentials) => void,
+  ): Promise<NetworkService> {
+    if (options.kind === 'joined') {
+      const control = new ControlServer(runtime.clock, options.network)
+      options.onCredentials(() => onCredentials(options.network.credentials))
+      return new NetworkService(control, options.network, new ClosingStack(), {
+        isNew: false,
+        rootKeyFile: undefined,
+      })
+    }
+    const resources = new ClosingStack()
+    try {
+      return await NetworkService.#openOwn(runtime, options, onCredentials, resources)
+    } catch (error) {
+      await resources.close()
+      throw error
+    }
+  }
+
+  static async #openOwn(
+    runtime: Runtime,
+    options: OwnNetworkOptions,
+    onCredentials: (credentials: TlsCredentials) => void,
+    resources: ClosingStack,
+  ): Promise<NetworkService> {
+    const { home, publicAddresses } = options
+    const held = resources.use(await holdHome(home))
+    await removeTemporaryFiles(home)
+    await removeTemporaryFiles(authorityPaths(home).folder)
+    const isNew = await createIfMissing(runtime, options)
+    const rootKeyFile = await rootKeyIn(home)
+    const authority = await Authority.open({
+      ...options,
+      random: runtime.random,
+      wallMs: () => runtime.clock.wallMs(),
+    })
+    resources.defer(() => authority.close())
+    const keys = await openKeyFile(join(home, IDENTITY_FILE))
+    const own = resources.use(
+      new OwnCertificate(runtime, authority, keys, options.name ?? 'relay', onCredentials),
+    )
+    await own.renew()
+    const network: RelayNetwork = {
+      trust: authority.trust,
+      authority,
+      get credentials() {
+        return own.credentials
+      },
+      state: () => stateOf(authority, publicAddresses()),
+    }
+    const control = new ControlServer(runtime.clock, network)
+    resources.defer(() => control.close())
+    const admin = new AdminService(authority, {
+      relays: publicAddresses,
+      isConnected: (peerId) => peerId === keys.peerId || control.isConnected(peerId),
+      connectedCount: () => control.counters.members,
+    })
+    control.setAdmin(admin)
+    held.serve(admin)
+    return new NetworkService(control, network, resources, { isNew, rootKeyFile })
+  }
+
+  get domain(): string {
+    return this.network.trust.network.domain
+  }
+
+  get counters(): ControlCounters {
+    return this.control.counters
+  }
+
+  /** Notes where the relay can be reached, for invitations that are made while it does not run. */
+  async noteAddresses(addresses: readonly Endpoint[]): Promise<void> {
+    const { authority, credentials, trust } = this.network
+    const [own] = credentials.chain
+    if (authority === undefined || own?.peerId === undefined) return
+    const roots = trust.network.roots.map(({ spkiSha256 }) => spkiSha256)
+    await authority.note(own.peerId, { roots, denyListNumber: 0 }, addresses.map(formatEndpoint))
+  }
+
+  serve(socket: TLSSocket): void {
+    this.control.serve(socket)
+  }
+
+  close(): Promise<void> {
+    return this.#resources.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** Name of the key file in a home folder. */
+export const IDENTITY_FILE = 'identity.pem'
+
+/** True when it was missing. */
+async function createIfMissing(runtime: Runtime, options: OwnNetworkOptions): Promise<boolean> {
+  const { home, label = 'net', externalCa } = options
+  if (await hasAuthority(home)) return false
+  await createAuthority({ home, label, externalCa, random: runtime.random, nowMs: runtime.clock.wallMs() })
+  return true
+}
+
+async function rootKeyIn(home: string): Promise<string | undefined> {
+  const file = authorityPaths(home).rootKey
+  return (await fileExists(file)) ? file : undefined
+}
+
+/** Member relays stand after the one that answers. */
+function stateOf(authority: Authority, own: readonly Endpoint[]): NetworkState {
+  const others = [...authority.ledger.members.values()].flatMap(({ addresses, revokedAtMs }) =>
+    revokedAtMs === undefined ? addresses : [],
+  )
+  return authority.networkState([...new Set([...own.map(formatEndpoint), ...others])])
+}
+
+/** The relay's certificate under its own authority: renewed in time, and at once when the roots change. */
+class OwnCertificate {
+  readonly #runtime: Runtime
+  readonly #authority: Authority
+  readonly #keys: KeyPair
+  readonly #name: string
+  readonly #onCredentials: (credentials: TlsCredentials) => void
+  readonly #unwatch: () => void
+  #credentials: TlsCredentials
+  #rootSetNumber: number
+  #timer: Timer | undefined
+  #crlTimer: Timer | undefined
+  #isClosed = false
+
+  constructor(
+    runtime: Runtime,
+    authority: Authority,
+    keys: KeyPair,
+    name: string,
+    onCredentials: (credentials: TlsCredentials) => void,
+  ) {
+    this.#runtime = runtime
+    this.#authority = authority
+    this.#keys = keys
+    this.#name = name
+    this.#onCredentials = onCredentials
+    this.#credentials = { chain: [], privateKey: keys.privateKey }
+    this.#rootSetNumber = authority.trust.rootSet.number
+    this.#unwatch = authority.trust.watch(() => {
+      if (authority.trust.rootSet.number === this.#rootSetNumber) return
+      this.#rootSetNumber = authority.trust.rootSet.number
+      this.#renewLater(0)
+    })
+    this.#refreshCrlLater()
+  }
+
+  get credentials(): TlsCredentials {
+    return this.#credentials
+  }
+
+  async renew(): Promise<void> {
+    const { clock, random } = this.#runtime
+    this.#credentials = await this.#authority.ownCredentials(this.#keys, this.#name)
+    if (this.#isClosed) return
+    this.#onCredentials(this.#credentials)
+    const [leaf] = this.#credentials.chain
+    if (leaf !== undefined) this.#renewLater(renewalDueMs(leaf, random.bytes(2)) - clock.wallMs())
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#unwatch()
+    this.#timer?.cancel()
+    this.#crlTimer?.cancel()
+  }
+
+  #renewLater(delayMs: number): void {
+    this.#timer?.cancel()
+    if (this.#isClosed) return
+    this.#timer = this.#runtime.clock.setTimer(Math.max(0, delayMs), () => {
+      this.renew().catch(() => this.#renewLater(RETRY_MS))
+    })
+  }
+
+  #refreshCrlLater(): void {
+    this.#crlTimer = this.#runtime.clock.setTimer(CRL_REFRESH_MS, () => {
+      this.#authority.refreshRevocationList().catch(() => undefined) // tomorrow again; the list lives for a week
+      this.#refreshCrlLater()
+    })
+  }
+}
