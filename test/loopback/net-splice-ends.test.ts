@@ -63,6 +63,7 @@ test('a reset while its bytes wait for a slow reader is no end, once the reader 
   left.write(Buffer.alloc(64 * 1024 * 1024))
   await settled(() => splice.bytesAToB)
   left.resetAndDestroy()
+  await settled(() => splice.bytesAToB)
   right.on('error', () => undefined)
   right.resume()
   t.deepEqual(await splice.closed, { kind: 'reset', side: 'a', code: 'ECONNRESET' })
