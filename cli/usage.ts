@@ -122,6 +122,9 @@ Options:
   --allow-open-key-file  use a key file that others can read
   --json                 print one JSON value
 
+Example:
+  $ p2p-reach join p2pr1ddkegs4uc57repj9am5c6szk8qkddgu1a7up…
+
 Exit codes: 0 joined, 2 usage, 3 relay not reachable, 4 not trusted (wrong root, token used or expired), 1 other.
 `,
   renew: `Usage: p2p-reach renew [--stay] [--home DIR] [--json]
@@ -143,9 +146,12 @@ connected member and relay; live connections of that key end. The name is free a
 or anywhere as an administrator.
 
 Options:
-  --reason TEXT   kept in the deny list, which all members can read
+  --reason TEXT   kept in the deny list, which all members can read; at most 64 letters
   --home DIR      folder of the relay, or of an administrator (default: the platform's)
   --json          print one JSON value
+
+Example:
+  $ p2p-reach revoke alice --reason 'lost notebook'
 `,
   root: `Usage: p2p-reach root [status]
        p2p-reach root rotate --root-key FILE --out NEWFILE

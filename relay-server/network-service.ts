@@ -9,6 +9,7 @@ import type { KeyPair } from '../lib/identity/keys/key-pair.ts'
 import { openKeyFile } from '../lib/identity/keys/key-file.ts'
 import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
 import { renewalDueMs } from '../lib/identity/renewal-time.ts'
+import { MAX_RELAYS } from '../lib/protocol/relay/control-reply.ts'
 import type { NetworkState } from '../lib/protocol/relay/control-reply.ts'
 import { Authority } from './authority/authority.ts'
 import { authorityPaths } from './authority/authority-paths.ts'
@@ -192,7 +193,7 @@ function stateOf(authority: Authority, own: readonly Endpoint[]): NetworkState {
   const others = [...authority.ledger.members.values()].flatMap(({ addresses, revokedAtMs }) =>
     revokedAtMs === undefined ? addresses : [],
   )
-  return authority.networkState([...new Set([...own.map(formatEndpoint), ...others])])
+  return authority.networkState([...new Set([...own.map(formatEndpoint), ...others])].slice(0, MAX_RELAYS))
 }
 
 /** The relay's certificate under its own authority: renewed in time, and at once when the roots change. */

@@ -48,7 +48,7 @@ export interface RelayServerOptions {
   readonly httpTimeoutMs?: number
 }
 
-/** The deployable relay. For now it serves STUN (UDP and TCP) and what `diagnose` asks over HTTP and TLS. */
+/** The deployable relay: its network, STUN (UDP and TCP), and what `diagnose` asks over HTTP and TLS. */
 export class RelayServer implements AsyncDisposable {
   readonly #stun: StunService
   readonly #front: TcpFront

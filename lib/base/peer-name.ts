@@ -27,7 +27,7 @@ export function isPeerName(text: string): boolean {
   return LABEL.test(text) && !isPeerId(text)
 }
 
-/** @throws {ReachError} ERR_REACH_USAGE */
+/** Reads the name of a role. @throws {ReachError} ERR_REACH_USAGE */
 export function parseRole(text: string): Role {
   const role = ROLES.find((known) => known === text)
   if (role !== undefined) return role

@@ -6,8 +6,8 @@ const RENEW_AT = 2 / 3
 const JITTER = 1 / 10
 
 /**
- * When a certificate should be renewed, in calendar milliseconds: at two thirds of its life, a tenth of it earlier or
- * later by chance.
+ * When a certificate should be renewed, in calendar milliseconds: at two thirds of its life, up to a twentieth of it
+ * earlier or later by chance.
  * @param chance two random bytes
  */
 export function renewalDueMs(

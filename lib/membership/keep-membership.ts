@@ -95,7 +95,10 @@ async function serve(
         if (reply.type === 'root-set') renewal.now() // the chain may lead elsewhere by now
         onEvent?.(newsOf(membership, reply.type === 'root-set'))
       },
-      () => client.close(), // a relay that lies, or a full disk: another connection, another try
+      (error: unknown) => {
+        // A relay may lag behind another: what it says is no news. A full disk: another connection, another try.
+        if (!ReachError.is(error, 'ERR_REACH_STATEMENT')) client.close()
+      },
     )
   }
   const renewal = new Renewal(membership, options, () => membership.renewOn(client, signal))

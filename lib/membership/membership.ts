@@ -46,7 +46,7 @@ export interface ControlLink {
 
 /**
  * What a home folder holds of a network: key, certificate, roots, deny list, relays. It is read once; `renew` and what
- * relays say bring it up to date, on the disk first.
+ * relays say bring it up to date, in memory and on the disk.
  */
 export class Membership {
   readonly home: string
@@ -203,7 +203,7 @@ export class Membership {
       } catch (error) {
         signal?.throwIfAborted()
         last = error
-        if (!isRelaysFault(error) && !ReachError.is(error, 'ERR_REACH_NO_AUTHORITY')) break
+        if (!isRelaysFault(error)) break
       }
     }
     throw last
@@ -351,6 +351,8 @@ function isRelaysFault(error: unknown): boolean {
     'ERR_REACH_TLS_VERSION',
     'ERR_REACH_TIMEOUT',
     'ERR_REACH_DECODE',
+    'ERR_REACH_ADDRESS',
+    'ERR_REACH_NO_AUTHORITY',
   ] as const
   return (
     codes.some((code) => ReachError.is(error, code)) || (ReachError.is(error) && error.details['by'] === 'us')

@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { toBase64 } from '../../lib/base/base64.ts'
 import type { Endpoint } from '../../lib/base/endpoint.ts'
+import { parseEndpoint } from '../../lib/base/endpoint.ts'
 import { ReachError } from '../../lib/base/errors.ts'
 import { isPeerId, parsePeerId, publicKeyOf } from '../../lib/base/peer-id.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
@@ -84,6 +85,8 @@ export class Authority {
   #material: AuthorityMaterial
   /** Changes come one after the other: each ends before the next looks at the ledger. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** The relay's own key: SHA-256 of its SubjectPublicKeyInfo. */
+  #ownKeySha256: string | undefined
   /** A key for a new issuing CA, until the root has signed it. */
   #nextIssuingKey: KeyObject | undefined
 
@@ -161,7 +164,7 @@ export class Authority {
       const nowMs = wallMs()
       await this.#store.commit((ledger) => {
         const drawn = { id: tokenId, secretSha256: sha256Hex(secret.reveal()) }
-        return { state: addToken(ledger, request, drawn, nowMs), result: undefined }
+        return { state: addToken(ledger, { ...request, by }, drawn, nowMs), result: undefined }
       })
       const rootSha256 = rootToPin(this.trust.rootSet)?.spkiSha256 ?? ''
       this.#audit.write({
@@ -268,6 +271,7 @@ export class Authority {
     return this.#exclusively(async () => {
       const member = findMember(this.ledger, nameOrId)
       const { peerId, name, spkiSha256 } = member ?? strangerOf(nameOrId)
+      this.#checkMayDeny(spkiSha256, name)
       const deniedAtMs = this.#options.wallMs()
       await this.#store.commit((ledger) => ({
         state: deny(ledger, { spkiSha256, deniedAtMs, reason }),
@@ -280,12 +284,13 @@ export class Authority {
   }
 
   /** Notes what a member said of itself, if it is news. */
-  async note(peerId: PeerId, report: TrustReport, addresses?: readonly string[]): Promise<void> {
+  async note(peerId: PeerId, report: TrustReport, given?: readonly string[]): Promise<void> {
     const member = this.ledger.members.get(peerId)
     if (member === undefined) return
+    const addresses = (given ?? member.addresses).filter(isEndpoint).slice(0, MAX_ADDRESSES)
     const said = {
       roots: report.roots,
-      addresses: member.role === 'relay' ? (addresses ?? member.addresses) : [],
+      addresses: member.role === 'relay' ? addresses : [],
     }
     if (isSame(said.roots, member.roots) && isSame(said.addresses, member.addresses)) return
     await this.#store.commit((ledger) => ({ state: note(ledger, peerId, said), result: undefined }))
@@ -353,6 +358,7 @@ export class Authority {
   ownCredentials(keys: KeyPair, name: string): Promise<TlsCredentials> {
     return this.#exclusively(async () => {
       const holder = { peerId: keys.peerId, spkiSha256: sha256Hex(spkiOf(keys.publicKey)) }
+      this.#ownKeySha256 = holder.spkiSha256
       const chain = await this.#issue(holder, { name, role: 'relay' }, undefined)
       return { chain, privateKey: keys.privateKey }
     })
@@ -388,6 +394,25 @@ export class Authority {
     return [leaf, ...chainAbove(this.#material)]
   }
 
+  /** Denying these would shut everybody out; each has a way of its own. */
+  #checkMayDeny(spkiSha256: string, name: string): void {
+    const { rootSet, issuingChain } = this.#material
+    const authorities = [...rootSet.roots, ...issuingChain].map((one) => one.spkiSha256)
+    if (authorities.includes(spkiSha256)) {
+      throw new ReachError(
+        'ERR_REACH_REQUEST_REFUSED',
+        'that is the key of a CA of the network, and no member',
+        {
+          hint: 'replace it:  p2p-reach root reissue  or  p2p-reach root rotate',
+        },
+      )
+    }
+    if (spkiSha256 !== this.#ownKeySha256) return
+    throw new ReachError('ERR_REACH_REQUEST_REFUSED', `${name} is the relay that holds the network`, {
+      hint: 'if its key was stolen: stop it, move identity.pem away, start it, then revoke the old PeerId',
+    })
+  }
+
   /** Signs the deny list if it changed, and writes the revocation list. */
   async #publish(): Promise<void> {
     await publishRevocations(this.#paths, this.#material, this.ledger, this.trust, this.#options.wallMs())
@@ -397,6 +422,18 @@ export class Authority {
     const result = this.#turn.then(work)
     this.#turn = result.catch(() => undefined) // whoever asked hears of it
     return result
+  }
+}
+
+/** Ours: a relay has a few addresses, and all relays together stand in every welcome. */
+const MAX_ADDRESSES = 4
+
+function isEndpoint(text: string): boolean {
+  try {
+    parseEndpoint(text)
+    return true
+  } catch {
+    return false // the only question is whether it is one
   }
 }
 

@@ -54,6 +54,7 @@ function readToken(reader: JsonReader): Token {
     uses: reader.count('uses'),
     createdAtMs: reader.count('createdAtMs'),
     expiresAtMs: reader.count('expiresAtMs'),
+    by: reader.text('by'),
     usedBy: reader.texts('usedBy').map(readPeerId),
   }
 }

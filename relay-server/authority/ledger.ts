@@ -51,6 +51,8 @@ export interface Token {
   readonly uses: number
   readonly createdAtMs: number
   readonly expiresAtMs: number
+  /** Who made it; it goes when that one does. */
+  readonly by: string
   /** Who joined with it. */
   readonly usedBy: readonly PeerId[]
 }
@@ -60,19 +62,24 @@ export const EMPTY_LEDGER: Ledger = { members: new Map(), tokens: new Map(), den
 
 /** Ours: for so long "used" and "expired" are told from "unknown". */
 const TOKEN_MEMORY_MS = 7 * 86_400_000
+/** Ours: the deny list with 10,000 of them must fit one frame. */
+const MAX_REASON_LENGTH = 64
+/** Ours: what the ledger's file and `relay status` can hold. */
+const MAX_MEMBERS = 10_000
 /** Ours: more open tokens than this are an accident. */
 const MAX_TOKENS = 10_000
 
 /** Opens a token. @throws {ReachError} ERR_REACH_NAME, ERR_REACH_NAME_TAKEN, ERR_REACH_USAGE */
 export function addToken(
   ledger: Ledger,
-  invite: Omit<InviteRequest, 'op'>,
+  invite: Omit<InviteRequest, 'op'> & Pick<Token, 'by'>,
   drawn: { readonly id: string; readonly secretSha256: string },
   nowMs: number,
 ): Ledger {
   const name = parsePeerName(invite.name)
   checkInvite(invite)
   if (invite.uses === 1) checkNameIsFree(ledger, name, undefined)
+  else parsePeerName(`${name}-${invite.uses}`) // the last one must be a name, too
   const tokens = new Map(
     [...ledger.tokens].filter(([, { expiresAtMs }]) => expiresAtMs + TOKEN_MEMORY_MS > nowMs),
   )
@@ -81,7 +88,7 @@ export function addToken(
       hint: 'wait until some expire',
     })
   }
-  const { role, uses, expiresInMs } = invite
+  const { role, uses, expiresInMs, by } = invite
   tokens.set(drawn.id, {
     ...drawn,
     name,
@@ -89,6 +96,7 @@ export function addToken(
     uses,
     createdAtMs: nowMs,
     expiresAtMs: nowMs + expiresInMs,
+    by,
     usedBy: [],
   })
   return { ...ledger, tokens }
@@ -152,6 +160,9 @@ export function enter(
   nowMs: number,
 ): Ledger {
   const before = ledger.members.get(member.peerId)
+  if (before === undefined && ledger.members.size >= MAX_MEMBERS) {
+    throw new ReachError('ERR_REACH_REQUEST_REFUSED', `the network is full: ${MAX_MEMBERS} keys have joined`)
+  }
   const { roots = [], addresses = [], enrolledAtMs = nowMs, certificates = [] } = before ?? {}
   const fresh = certificates.filter(({ notAfterMs }) => notAfterMs > nowMs)
   const entered: Member = {
@@ -168,7 +179,10 @@ function burnt(tokens: Ledger['tokens'], id: string | undefined, by: PeerId): Le
   return new Map(tokens).set(token.id, { ...token, usedBy: [...token.usedBy, by] })
 }
 
-/** Denies a key for ever, and whatever it was called. @throws {ReachError} ERR_REACH_USAGE when the list is full */
+/**
+ * Denies a key for ever, whatever it is called, and closes the tokens that its holder has made.
+ * @throws {ReachError} ERR_REACH_USAGE when the list is full, or the reason too long
+ */
 export function deny(ledger: Ledger, key: DeniedKey): Ledger {
   if (ledger.denied.some(({ spkiSha256 }) => spkiSha256 === key.spkiSha256)) return ledger
   if (ledger.denied.length >= MAX_DENIED_KEYS) {
@@ -176,11 +190,16 @@ export function deny(ledger: Ledger, key: DeniedKey): Ledger {
       hint: 'rotate to a new network',
     })
   }
+  checkReason(key.reason)
   const members = new Map(ledger.members)
+  const names = new Set<string>()
   for (const [peerId, member] of ledger.members) {
-    if (member.spkiSha256 === key.spkiSha256) members.set(peerId, { ...member, revokedAtMs: key.deniedAtMs })
+    if (member.spkiSha256 !== key.spkiSha256) continue
+    members.set(peerId, { ...member, revokedAtMs: key.deniedAtMs })
+    names.add(member.name)
   }
-  return { ...ledger, members, denied: [...ledger.denied, key], denyListNumber: ledger.denyListNumber + 1 }
+  const tokens = new Map([...ledger.tokens].filter(([, { by }]) => !names.has(by)))
+  return { members, tokens, denied: [...ledger.denied, key], denyListNumber: ledger.denyListNumber + 1 }
 }
 
 /** The same deny list under a new number: its signer has changed. An empty one needs no signer. */
@@ -210,6 +229,18 @@ export function findMember(ledger: Ledger, nameOrId: string): Member | undefined
 /** The end of a member's newest certificate. */
 export function newestEndMs({ certificates }: Member): number {
   return Math.max(0, ...certificates.map(({ notAfterMs }) => notAfterMs))
+}
+
+/** Every member keeps all reasons and every connection may bring them: they are short, and of one line. */
+function checkReason(reason: string): void {
+  if (reason.length <= MAX_REASON_LENGTH && !/\p{C}/u.test(reason)) return
+  throw new ReachError(
+    'ERR_REACH_USAGE',
+    `a reason has at most ${MAX_REASON_LENGTH} letters, all of them printable`,
+    {
+      hint: 'say it in fewer words',
+    },
+  )
 }
 
 function checkInvite({ uses, expiresInMs }: Pick<InviteRequest, 'uses' | 'expiresInMs'>): void {

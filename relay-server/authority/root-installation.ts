@@ -32,6 +32,11 @@ export function installRoots(
     request.issuingChain?.map((text) => Certificate.decode(fromBase64(text))) ?? material.issuingChain
   const [issuing, ...above] = issuingChain
   if (issuing === undefined) throw refusedInstallation('there is no issuing CA')
+  const [before] = material.issuingChain
+  // Deny lists are ordered by when their signer begins: one that began earlier would never be believed.
+  if (before !== undefined && issuing.notBeforeMs < before.notBeforeMs) {
+    throw refusedInstallation('the issuing CA begins before the present one: set the clock where it was made')
+  }
   const issuingKey = keys.find((key) => sameBytes(spkiOf(key), spkiOf(issuing.publicKey)))
   if (issuingKey === undefined) throw refusedInstallation('the issuing CA has another key')
   for (const root of rootSet.roots) {

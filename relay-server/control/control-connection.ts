@@ -39,7 +39,7 @@ export interface ControlSurroundings {
   readonly onMember: (connection: ControlConnection) => void
 }
 
-/** Ours: from accept to a proven key. */
+/** Ours: from the end of the TLS handshake to a proven key. */
 export const AUTHENTICATION_TIMEOUT_MS = 10_000
 /** Ours: members send a ping every 30 s; three may be lost. */
 export const SILENCE_TIMEOUT_MS = 100_000
@@ -47,6 +47,8 @@ export const SILENCE_TIMEOUT_MS = 100_000
 const MAX_UNREAD_BYTES = 8 * 1024 * 1024
 /** Ours: requests that wait for their turn; members ask one thing at a time. */
 const MAX_QUEUE = 16
+/** Ours: what a member believes changes a few times in a connection's life; each change costs a write. */
+const MAX_REPORTS = 100
 /** Ours: how long the last words may take to arrive. */
 const FAREWELL_MS = 2000
 
@@ -60,6 +62,7 @@ export class ControlConnection {
   #timer: Timer
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
+  #reports = 0
   #isEnding = false
 
   /** @param source where it comes from, for limits and the audit log */
@@ -88,6 +91,27 @@ export class ControlConnection {
     const { denyList, rootSet } = this.#around.network.trust
     const statement = what === 'deny-list' ? denyList?.statement : rootSet.statement
     if (statement !== undefined) this.#send({ type: what, statement: toWireStatement(statement) })
+  }
+
+  /**
+   * Looks at the deny list again. Who is denied hears why, and goes. When only the CA is denied that vouched for the
+   * member's roles, they are gone: it may renew, if the ledger knows it.
+   */
+  recheck(): void {
+    const identity = this.#identity
+    const { trust, authority } = this.#around.network
+    if (identity === undefined || trust.stillTrusts(identity)) return
+    const { name, peerId, keys } = identity
+    try {
+      if (trust.denied.has(keys[0] ?? '')) {
+        throw new ReachError('ERR_REACH_TRUST_REVOKED', `the key of ${name ?? peerId} was revoked`)
+      }
+      if (authority === undefined) throw notIssuing()
+      authority.mayRenew(peerId)
+      this.#identity = { ...identity, by: 'key', roles: [], keys: keys.slice(0, 1) }
+    } catch (error) {
+      this.end(asReachError(error))
+    }
   }
 
   /** Says why, and ends. */
@@ -203,6 +227,7 @@ export class ControlConnection {
     }
     // Expired, or issued by a CA that was replaced: who is in the ledger may still get a new certificate.
     const isLate = decision.code === 'ERR_REACH_TRUST_EXPIRED' || decision.code === 'ERR_REACH_TRUST_REVOKED'
+    if (isLate && authority === undefined && !trust.denied.has(leaf.spkiSha256)) throw notIssuing()
     if (authority === undefined || !isLate || trust.denied.has(leaf.spkiSha256)) {
       throw new ReachError(decision.code, `the relay does not trust us: ${decision.message}`)
     }
@@ -225,10 +250,11 @@ export class ControlConnection {
     const { name = '', roles } = identity
     const { state } = this.#around.network
     this.#send({ type: 'welcome', timeMs: this.#nowMs(), name, roles, mustRenew, ...state() })
-    if (!mustRenew) this.#around.onMember(this)
+    this.#around.onMember(this)
   }
 
   async #report(report: TrustReport): Promise<void> {
+    if (++this.#reports > MAX_REPORTS) throw new ReachError('ERR_REACH_RATE_LIMITED', 'too many reports')
     await this.#around.network.authority?.note(this.#member().peerId, report)
   }
 

@@ -1,5 +1,4 @@
 import type { TLSSocket } from 'node:tls'
-import { ReachError } from '../../lib/base/errors.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Clock } from '../../lib/base/runtime.ts'
 import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
@@ -101,18 +100,9 @@ export class ControlServer {
     this.#rootSetNumber = trust.rootSet.number
     this.#denyListNumber = trust.denyList?.number ?? 0
     for (const connection of [...this.#members]) {
-      const { identity } = connection
       if (hasNewRoots) connection.pushTrust('root-set')
-      if (identity !== undefined && trust.denied.has(identity.keys[0] ?? '')) {
-        connection.end(
-          new ReachError(
-            'ERR_REACH_TRUST_REVOKED',
-            `the key of ${identity.name ?? identity.peerId} was revoked`,
-          ),
-        )
-      } else if (hasNewDenyList) {
-        connection.pushTrust('deny-list')
-      }
+      if (hasNewDenyList) connection.pushTrust('deny-list')
+      connection.recheck()
     }
   }
 }

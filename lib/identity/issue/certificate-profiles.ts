@@ -147,7 +147,7 @@ function leafExtensions(
   ]
 }
 
-/** RFC 5280 §4.1.2.2: positive and unique. 127 random bits, the first byte never zero, as DER wants it shortest. */
+/** RFC 5280 §4.1.2.2: positive and unique. 126 random bits, the first byte never zero, as DER wants it shortest. */
 export function newSerial(): Uint8Array {
   const serial = Uint8Array.from(randomBytes(16))
   serial[0] = 0x40 | ((serial[0] ?? 0) & 0x3f)

@@ -34,6 +34,15 @@ export async function makeRevocationList(
       nextUpdate: new Date(nowMs + CRL_LIFETIME_MS),
       signingKey: key,
       signingAlgorithm: algorithm,
+      extensions: [
+        // RFC 5280 §5.2.1 and §5.2.3: which key signed, and a number that only grows.
+        await x509.AuthorityKeyIdentifierExtension.create(
+          toLibrary(x509, issuer.certificate).publicKey,
+          false,
+          webcrypto,
+        ),
+        new x509.Extension('2.5.29.20', false, crlNumber(nowMs)),
+      ],
       entries: revoked.map(({ serial, revokedAtMs }) => ({
         serialNumber: serial,
         revocationDate: new Date(revokedAtMs),
@@ -43,6 +52,15 @@ export async function makeRevocationList(
     webcrypto,
   )
   return encodePem('X509 CRL', new Uint8Array(crl.rawData))
+}
+
+/** Seconds since 1970 as an INTEGER of five bytes; the first is zero, so that it is positive. */
+function crlNumber(nowMs: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(7)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, 0x0205)
+  view.setUint32(3, Math.floor(nowMs / 1000))
+  return bytes
 }
 
 function issuerName(x509: Awaited<ReturnType<typeof loadX509>>, certificate: Certificate): string {

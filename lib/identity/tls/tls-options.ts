@@ -14,7 +14,8 @@ const CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256
 
 /**
  * The options that every handshake between members shares: TLS 1.3 and nothing below, no authority of the system, no
- * resumption by tickets (a resumed session would skip the certificate).
+ * resumption, which would skip the certificate: without tickets of its own, a server would have to be asked for sessions
+ * that nobody keeps.
  */
 export function commonTlsOptions({ chain, privateKey }: TlsCredentials): SecureContextOptions {
   return {

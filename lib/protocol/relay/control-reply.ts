@@ -69,7 +69,8 @@ export interface RefusedReply {
 }
 
 const MAX_CHAIN = 8
-const MAX_RELAYS = 32
+/** Ours: more than anybody would try. */
+export const MAX_RELAYS = 32
 
 /** @throws {ReachError} ERR_REACH_DECODE */
 export function decodeControlReply(text: string): ControlReply {

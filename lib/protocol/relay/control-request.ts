@@ -1,3 +1,4 @@
+import { ReachError } from '../../base/errors.ts'
 import { JsonReader } from '../../base/json-reader.ts'
 import type { AdminRequest } from './admin-request.ts'
 import { readAdminRequest } from './admin-request.ts'
@@ -78,7 +79,11 @@ export function decodeControlRequest(text: string): ControlRequest {
 }
 
 function readTrustReport(reader: JsonReader): TrustReport {
-  return { roots: reader.texts('roots', MAX_ROOTS), denyListNumber: reader.count('denyListNumber') }
+  const roots = reader.texts('roots', MAX_ROOTS)
+  if (!roots.every((root) => /^[0-9a-f]{64}$/.test(root))) {
+    throw new ReachError('ERR_REACH_DECODE', 'control request: a root is no SHA-256 in hex')
+  }
+  return { roots, denyListNumber: reader.count('denyListNumber') }
 }
 
 /**
