@@ -19,7 +19,7 @@ const KILLS = Number(process.env.P2P_REACH_KILLS ?? '200')
 /** Homes side by side, to use the time that processes take to start. */
 const LANES = 4
 /** From the moment when the lock is held: through the making of the network and a dozen changes. */
-const MAX_LIFE_MS = 400
+const MAX_LIFE_MS = 800
 
 /** What the process promised before it died. */
 interface Promises {

@@ -54,13 +54,12 @@ export async function makeRevocationList(
   return encodePem('X509 CRL', new Uint8Array(crl.rawData))
 }
 
-/** Seconds since 1970 as an INTEGER of five bytes; the first is zero, so that it is positive. */
+/** Seconds since 1970 as an INTEGER in DER: the shortest form that is positive. */
 function crlNumber(nowMs: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(7)
-  const view = new DataView(bytes.buffer)
-  view.setUint16(0, 0x0205)
-  view.setUint32(3, Math.floor(nowMs / 1000))
-  return bytes
+  const hex = Math.floor(nowMs / 1000).toString(16)
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
+  const content = (bytes[0] ?? 0) < 0x80 ? bytes : Buffer.concat([Buffer.of(0), bytes])
+  return Uint8Array.of(0x02, content.length, ...content)
 }
 
 function issuerName(x509: Awaited<ReturnType<typeof loadX509>>, certificate: Certificate): string {

@@ -46,8 +46,20 @@ test('help and version print, whatever else is there', (t) => {
 
 test('no command and half a command are usage errors', (t) => {
   refused(t, [], 'ERR_REACH_USAGE', /^no command given$/, /p2p-reach diagnose/)
-  refused(t, ['relay'], 'ERR_REACH_USAGE', /^relay needs a word after it$/, /^p2p-reach relay up$/)
-  refused(t, ['relay', 'down'], 'ERR_REACH_USAGE', /^unknown command "relay down"$/, /^p2p-reach relay up$/)
+  refused(
+    t,
+    ['relay'],
+    'ERR_REACH_USAGE',
+    /^relay needs a word after it$/,
+    /^p2p-reach relay up {2}or {2}p2p-reach relay status$/,
+  )
+  refused(
+    t,
+    ['relay', 'down'],
+    'ERR_REACH_USAGE',
+    /^unknown command "relay down"$/,
+    /^p2p-reach relay up {2}or {2}p2p-reach relay status$/,
+  )
 })
 
 test('a typo is met with the command that it may mean, anything else with the list', (t) => {
