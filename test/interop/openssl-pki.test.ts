@@ -371,6 +371,22 @@ for (const [encoding, mask, subject] of encodings) {
   })
 }
 
+for (const digest of ['sha1', 'md5', 'sha224']) {
+  opensslTest(`regression: a certificate that is signed with ${digest} is refused`, (t, openssl) => {
+    const { root } = opensslAuthority(openssl, ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'])
+    const sign = (hash: string): string => {
+      openssl.run(
+        ...['x509', '-req', `-${hash}`, '-in', 'int.csr', '-CA', 'root.pem', '-CAkey', 'root.key'],
+        ...['-extfile', 'ext', '-days', '20', '-out', 'again.pem'],
+      )
+      const outcome = verifyChain(Certificate.fromPem(openssl.read('again.pem')), [], [root], SOON_MS)
+      return outcome.kind === 'valid' ? outcome.kind : outcome.problem
+    }
+    t.is(sign(digest), 'weak-signature')
+    t.is(sign('sha384'), 'valid')
+  })
+}
+
 /** A root and an issuing CA by node-forge, which knows RSA alone. */
 function forgeAuthority(): { readonly root: Certificate; readonly issuer: Issuer } {
   const rootKeys = forge.pki.rsa.generateKeyPair({ bits: 2048 })
