@@ -6,7 +6,7 @@ import { PUBLIC_KEY_LENGTH, peerIdOf } from '../../base/peer-id.ts'
 import { sameBytes } from '../../base/same-bytes.ts'
 import type { DerElement } from './der-reader.ts'
 import { DerReader, TAG, contextTag, readInside } from './der-reader.ts'
-import { readSmallInteger, readTime } from './der-values.ts'
+import { readOid, readSmallInteger, readTime } from './der-values.ts'
 import type { Extensions } from './extensions.ts'
 import { readExtensions } from './extensions.ts'
 import { decodePem, encodePem } from './pem.ts'
@@ -37,6 +37,8 @@ const VERSION_3 = 2
  */
 export class Certificate {
   readonly der: Uint8Array
+  /** How its issuer signed it, as an object identifier. */
+  readonly signatureAlgorithm: string
   /** Serial number in lower-case hex. */
   readonly serial: string
   readonly issuerDer: Uint8Array
@@ -52,6 +54,7 @@ export class Certificate {
 
   private constructor(der: Uint8Array, fields: CertificateFields, x509: X509Certificate) {
     this.der = der
+    this.signatureAlgorithm = fields.signatureAlgorithm
     this.serial = Buffer.from(fields.serial).toString('hex')
     this.issuerDer = fields.issuer
     this.subjectDer = fields.subject
@@ -118,6 +121,7 @@ export function isSameCertificate(a: Certificate, b: Certificate): boolean {
 }
 
 interface CertificateFields {
+  readonly signatureAlgorithm: string
   readonly serial: Uint8Array
   readonly issuer: Uint8Array
   readonly subject: Uint8Array
@@ -132,14 +136,14 @@ function readCertificate(der: Uint8Array): CertificateFields {
   const certificate = outer.enter('Certificate')
   outer.end()
   const tbs = certificate.enter('tbsCertificate')
-  certificate.next('signatureAlgorithm', TAG.sequence)
+  const algorithm = certificate.enter('signatureAlgorithm')
   certificate.next('signature', TAG.bitString)
   certificate.end()
-  return readTbs(tbs)
+  return { ...readTbs(tbs), signatureAlgorithm: readOid(algorithm.next('id', TAG.oid)) }
 }
 
 /** RFC 5280 §4.1. */
-function readTbs(tbs: DerReader): CertificateFields {
+function readTbs(tbs: DerReader): Omit<CertificateFields, 'signatureAlgorithm'> {
   const version = tbs.optional('version', contextTag(0, 'constructed'))
   if (version === undefined || readVersion(version) !== VERSION_3) {
     throw new ReachError('ERR_REACH_DECODE', 'a certificate is not of version 3')

@@ -10,6 +10,8 @@ export type ChainProblem =
   | 'unknown-issuer'
   /** The issuer is there by name, but its key did not make the signature. */
   | 'bad-signature'
+  /** Its signature is of a kind that can be forged (SHA-1, MD5), or that is not known. */
+  | 'weak-signature'
   | 'expired'
   | 'not-yet-valid'
   /** A certificate signed another without being a CA. */
@@ -41,6 +43,18 @@ export const MAX_CHAIN_CERTIFICATES = 8
 /** Ours: ways up that are tried. A chain that somebody made in earnest has one or two. */
 const MAX_ATTEMPTS = 64
 
+/** Ed25519 and Ed448 (RFC 8410), ECDSA (RFC 5758) and RSA (RFC 8017) with SHA-256, SHA-384 or SHA-512. */
+const STRONG_SIGNATURES: ReadonlySet<string> = new Set([
+  '1.3.101.112',
+  '1.3.101.113',
+  '1.2.840.10045.4.3.2',
+  '1.2.840.10045.4.3.3',
+  '1.2.840.10045.4.3.4',
+  '1.2.840.113549.1.1.11',
+  '1.2.840.113549.1.1.12',
+  '1.2.840.113549.1.1.13',
+])
+
 /**
  * Validates the path from a certificate to one of the roots (RFC 5280 §6.1): signatures, dates, CA flags, path lengths,
  * key usage, name constraints, critical extensions. Where a CA has several certificates (renewed, cross-signed), each is
@@ -55,7 +69,7 @@ export function verifyChain(
   nowMs: number,
 ): ChainOutcome {
   const candidates = { roots, intermediates: intermediates.slice(0, MAX_CHAIN_CERTIFICATES) }
-  const checks = [checkDates(nowMs), checkCritical, checkAuthorities, checkNames]
+  const checks = [checkDates(nowMs), checkSignatures, checkCritical, checkAuthorities, checkNames]
   let failure: Invalid | undefined
   for (const built of climb([leaf], candidates, issuersIn(candidates), { left: MAX_ATTEMPTS })) {
     const problem = built.kind === 'invalid' ? built : firstProblem(built.path, checks)
@@ -141,6 +155,12 @@ function checkDates(nowMs: number): Check {
       ? undefined
       : invalid('not-yet-valid', early, `until ${isoTime(early.notBeforeMs)}`)
   }
+}
+
+/** OpenSSL itself still takes SHA-1 here. A root's own signature says nothing, so it is not looked at. */
+function checkSignatures(path: readonly Certificate[]): Invalid | undefined {
+  const weak = path.slice(0, -1).find(({ signatureAlgorithm }) => !STRONG_SIGNATURES.has(signatureAlgorithm))
+  return weak === undefined ? undefined : invalid('weak-signature', weak, weak.signatureAlgorithm)
 }
 
 function checkCritical(path: readonly Certificate[]): Invalid | undefined {

@@ -112,6 +112,7 @@ function mayVouchForPeers({ extensions }: Certificate): boolean {
 const REFUSALS: Readonly<Record<ChainProblem, TrustRefusal>> = {
   'unknown-issuer': 'ERR_REACH_TRUST_UNKNOWN_ISSUER',
   'bad-signature': 'ERR_REACH_TRUST_CHAIN',
+  'weak-signature': 'ERR_REACH_TRUST_CHAIN',
   expired: 'ERR_REACH_TRUST_EXPIRED',
   'not-yet-valid': 'ERR_REACH_TRUST_NOT_YET_VALID',
   'not-a-ca': 'ERR_REACH_TRUST_CHAIN',
@@ -123,6 +124,7 @@ const REFUSALS: Readonly<Record<ChainProblem, TrustRefusal>> = {
 const PROBLEM_WORDS: Readonly<Record<ChainProblem, string>> = {
   'unknown-issuer': 'comes from a stranger',
   'bad-signature': 'has a wrong signature',
+  'weak-signature': 'is signed in a way that can be forged',
   expired: 'has expired',
   'not-yet-valid': 'is not valid yet',
   'not-a-ca': 'signed another without being a CA',
