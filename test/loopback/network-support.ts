@@ -41,13 +41,13 @@ export async function networkOf(
   options: Partial<OwnNetworkOptions> = {},
 ): Promise<TestNetwork> {
   const home = options.home ?? join(folderOf(t), 'relay')
-  let relay: RelayServer | undefined
-  const publicAddresses = () => (relay === undefined ? [] : [{ host: '127.0.0.1', port: tcpPort(relay) }])
+  const relays: RelayServer[] = []
+  const publicAddresses = () => relays.map((relay) => ({ host: '127.0.0.1', port: tcpPort(relay) }))
   const opened = await openRelay({
     tls: { kind: 'own', home, hosts: ['127.0.0.1'] },
     network: { kind: 'own', home, publicAddresses, ...options },
   })
-  relay = opened
+  relays.push(opened)
   t.teardown(() => opened.close())
   const runtime = runtimeAt()
   const admin = new NetworkAdmin(
