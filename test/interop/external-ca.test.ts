@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { folderOf, run, start } from '../cli/support/command-line.ts'
 import { freePortPair } from '../loopback/relay-support/relay.ts'
 import { RunningProgram } from '../netns/support/running-program.ts'
-import { hasOpenssl } from './support/openssl.ts'
+import { forgeAuthority } from './support/forge-authority.ts'
+import { opensslTest } from './support/openssl-folder.ts'
 
 /* Networks whose certificates are signed by CAs that others made; OpenSSL judges what comes out. */
 
@@ -134,16 +134,14 @@ const ALGORITHMS = {
 } as const
 
 for (const [name, algorithm] of Object.entries(ALGORITHMS)) {
-  test.serial(`a network lives under a CA that openssl made with ${name} keys`, async (t) => {
-    if (!hasOpenssl(t)) return
+  opensslTest(`a network lives under a CA that openssl made with ${name} keys`, async (t) => {
     await lives(t, opensslCa(folderOf(t), algorithm), /"domain":"net-[a-z0-9]{8}\.p2p-reach\.internal"/)
   })
 }
 
-test.serial(
+opensslTest(
   'a network takes the domain that its CA is constrained to, and a root may issue by itself',
   async (t) => {
-    if (!hasOpenssl(t)) return
     const constraints =
       'nameConstraints=critical,permitted;DNS:peers.corp.example,permitted;URI:.peers.corp.example\n'
     await lives(
@@ -155,8 +153,7 @@ test.serial(
   },
 )
 
-test.serial('a CA that can’t do the work is refused before the network is made', async (t) => {
-  if (!hasOpenssl(t)) return
+opensslTest('a CA that can’t do the work is refused before the network is made', async (t) => {
   const ca = opensslCa(join(folderOf(t), 'ca'), ALGORITHMS['P-256'])
   const foreign = opensslCa(join(folderOf(t), 'other'), ALGORITHMS['P-256'])
   const mail = opensslCa(
@@ -197,4 +194,14 @@ test.serial('a CA that can’t do the work is refused before the network is made
   const open = await up(ca.chain, ca.key)
   t.is(open.code, 1)
   t.regex(open.stderr, /others can read or write the private key/)
+})
+
+opensslTest('a network lives under a CA that node-forge made with RSA keys', async (t) => {
+  const folder = folderOf(t)
+  const { root, issuing, issuingKey } = forgeAuthority()
+  writeFileSync(join(folder, 'root.pem'), root)
+  writeFileSync(join(folder, 'chain.pem'), issuing + root)
+  writeFileSync(join(folder, 'issuing.key'), issuingKey, { mode: 0o600 })
+  const at = (name: string) => join(folder, name)
+  await lives(t, { chain: at('chain.pem'), key: at('issuing.key'), root: at('root.pem') }, /"domain":"net-/)
 })

@@ -1,7 +1,6 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
-import forge from 'node-forge'
 import type { ExecutionContext } from 'ava'
 import { Certificate } from '../../lib/identity/certificate/certificate.ts'
 import { verifyChain } from '../../lib/identity/certificate/verify-chain.ts'
@@ -19,6 +18,7 @@ import { decideTrust } from '../../lib/identity/trust/decide-trust.ts'
 import { nodeRuntime } from '../../lib/net/node-runtime.ts'
 import type { TestNetwork } from '../support/identity.ts'
 import { HOUR_MS, aCertificate, aMember, aNetwork, memberNames, rejection } from '../support/identity.ts'
+import { forgeAuthority } from './support/forge-authority.ts'
 import type { OpensslFolder } from './support/openssl-folder.ts'
 import { noOpensslReason, opensslTest } from './support/openssl-folder.ts'
 
@@ -387,40 +387,13 @@ for (const digest of ['sha1', 'md5', 'sha224']) {
   })
 }
 
-/** A root and an issuing CA by node-forge, which knows RSA alone. */
-function forgeAuthority(): { readonly root: Certificate; readonly issuer: Issuer } {
-  const rootKeys = forge.pki.rsa.generateKeyPair({ bits: 2048 })
-  const keys = forge.pki.rsa.generateKeyPair({ bits: 2048 })
-  const rootName = [
-    { name: 'organizationName', value: 'Forged Ltd' },
-    { name: 'commonName', value: 'Forged Root' },
-  ]
-  const make = (subject: typeof rootName, publicKey: typeof keys.publicKey, serialNumber: string) => {
-    const certificate = forge.pki.createCertificate()
-    certificate.publicKey = publicKey
-    certificate.serialNumber = serialNumber
-    certificate.validity.notBefore = new Date(NOW_MS - HOUR_MS)
-    certificate.validity.notAfter = new Date(NOW_MS + 24 * HOUR_MS)
-    certificate.setSubject(subject)
-    certificate.setIssuer(rootName)
-    certificate.setExtensions([
-      { name: 'basicConstraints', cA: true, critical: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
-      { name: 'subjectKeyIdentifier' },
-    ])
-    certificate.sign(rootKeys.privateKey, forge.md.sha256.create())
-    return Certificate.fromPem(forge.pki.certificateToPem(certificate))
-  }
-  const root = make(rootName, rootKeys.publicKey, '01')
-  const certificate = make([{ name: 'commonName', value: 'Forged Issuing' }], keys.publicKey, '7f02')
-  return {
-    root,
-    issuer: { certificate, privateKey: createPrivateKey(forge.pki.privateKeyToPem(keys.privateKey)) },
-  }
-}
-
 opensslTest('a CA made by node-forge (RSA) issues for us', async (t, openssl) => {
-  const { root, issuer } = forgeAuthority()
+  const forged = forgeAuthority()
+  const root = Certificate.fromPem(forged.root)
+  const issuer: Issuer = {
+    certificate: Certificate.fromPem(forged.issuing),
+    privateKey: createPrivateKey(forged.issuingKey),
+  }
   const keys = generateKeyPair()
   const subject = {
     name: 'alice',
