@@ -71,7 +71,7 @@ export class NetworkAdmin {
   }
 
   async #ceremony(rootKeyFile: string): Promise<RootCeremony> {
-    const pem = await readPrivateFile(rootKeyFile)
+    const pem = await readPrivateFile(rootKeyFile, { canForce: false })
     if (pem === undefined) {
       throw new ReachError('ERR_REACH_FILE', `there is no file ${rootKeyFile}`, {
         hint: 'a network’s first root has its key in  authority/root.key  of the relay’s home, until it is moved away',

@@ -27,7 +27,7 @@ export interface ExternalCa {
  */
 export async function readExternalCa(chainFile: string, keyFile: string, nowMs: number): Promise<ExternalCa> {
   const chain = await readChain(chainFile)
-  const keyPem = await readPrivateFile(keyFile)
+  const keyPem = await readPrivateFile(keyFile, { canForce: false })
   if (keyPem === undefined) throw unusable(`there is no file ${keyFile}`)
   const privateKey = privateKeyFromPem(keyPem, keyFile)
   await signingKeyOf(privateKey)

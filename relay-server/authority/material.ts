@@ -67,7 +67,7 @@ export function writeRootCertificates(
  * @throws {ReachError} ERR_REACH_FILE, ERR_REACH_KEY_FILE_OPEN, ERR_REACH_HOME_DAMAGED
  */
 export async function readMaterial(path: string): Promise<AuthorityMaterial | undefined> {
-  const text = await readPrivateFile(path)
+  const text = await readPrivateFile(path, { canForce: false })
   if (text === undefined) return undefined
   try {
     const reader = JsonReader.parse(text, 'issuing CA')

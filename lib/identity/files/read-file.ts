@@ -25,6 +25,8 @@ export async function readTextFile(path: string): Promise<string | undefined> {
 export interface ReadPrivateOptions {
   /** Read it although others can. Default: refuse. */
   readonly allowOpenPermissions?: boolean
+  /** Whether the error may name the flag that forces; CA keys have none. Default true. */
+  readonly canForce?: boolean
 }
 
 /**
@@ -44,7 +46,7 @@ export async function readPrivateFile(
     'ERR_REACH_KEY_FILE_OPEN',
     `others can read or write the private key in ${path} (mode ${octal})`,
     {
-      hint: `chmod 600 ${path}  or, if you know why,  --allow-open-key-file`,
+      hint: `chmod 600 ${path}${options.canForce === false ? '' : '  or, if you know why,  --allow-open-key-file'}`,
       details: { path, mode: octal },
     },
   )
