@@ -51,6 +51,8 @@ export class Certificate {
   /** The key as a PeerId; undefined when it is no Ed25519 key. */
   readonly peerId: PeerId | undefined
   readonly #x509: X509Certificate
+  /** Neither certificate ever changes, so a signature has to be checked once. */
+  readonly #signedBy = new WeakMap<Certificate, boolean>()
 
   private constructor(der: Uint8Array, fields: CertificateFields, x509: X509Certificate) {
     this.der = der
@@ -98,7 +100,12 @@ export class Certificate {
 
   /** Its issuer's name is the other's subject, and the other's key made its signature. */
   isIssuedBy(other: Certificate): boolean {
-    return sameBytes(this.issuerDer, other.subjectDer) && this.#isSignedBy(other)
+    if (!sameBytes(this.issuerDer, other.subjectDer)) return false
+    const known = this.#signedBy.get(other)
+    if (known !== undefined) return known
+    const isSigned = this.#isSignedBy(other)
+    this.#signedBy.set(other, isSigned)
+    return isSigned
   }
 
   #isSignedBy(other: Certificate): boolean {

@@ -4,6 +4,7 @@ import { deadlineSignal } from '../../base/deadline.ts'
 import { ReachError } from '../../base/errors.ts'
 import type { Clock } from '../../base/runtime.ts'
 import { Certificate } from '../certificate/certificate.ts'
+import { CertificateCache } from '../certificate/certificate-cache.ts'
 import { MAX_CHAIN_CERTIFICATES } from '../certificate/verify-chain.ts'
 import { decideTrust } from '../trust/decide-trust.ts'
 import type { PeerIdentity, TrustPolicy } from '../trust/trust-policy.ts'
@@ -35,6 +36,8 @@ export interface SecureChannelOptions {
 export const PEER_ALPN = 'p2p-reach/1'
 /** Ours: a round trip of a second, several times over. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000
+const authorities = new CertificateCache()
+
 /** Ours: how long a side that refuses waits for its words to arrive. */
 const FAREWELL_MS = 2000
 
@@ -105,7 +108,8 @@ export function presentedChain(socket: TLSSocket): readonly Certificate[] {
   let next = socket.getPeerX509Certificate()
   try {
     while (next !== undefined && chain.length <= MAX_CHAIN_CERTIFICATES) {
-      chain.push(Certificate.decode(next.raw))
+      // The first is the peer's own; those above it are shared by many.
+      chain.push(chain.length === 0 ? Certificate.decode(next.raw) : authorities.decode(next.raw))
       const issuer = next.issuerCertificate
       next = issuer === undefined || issuer.raw.equals(next.raw) ? undefined : issuer
     }
