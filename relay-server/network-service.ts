@@ -10,6 +10,7 @@ import { openKeyFile } from '../lib/identity/keys/key-file.ts'
 import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
 import { renewalDueMs } from '../lib/identity/renewal-time.ts'
 import { MAX_RELAYS } from '../lib/protocol/relay/control-reply.ts'
+import type { RateLimitOptions } from '../lib/protocol/stun/rate-limit.ts'
 import type { NetworkState } from '../lib/protocol/relay/control-reply.ts'
 import { Authority } from './authority/authority.ts'
 import { authorityPaths } from './authority/authority-paths.ts'
@@ -35,6 +36,8 @@ export interface OwnNetworkOptions {
   readonly publicAddresses: () => readonly Endpoint[]
   readonly leafLifetimeMs?: number
   readonly renewGraceMs?: number
+  /** Attempts to join, for each source. Default: see control-server.ts. */
+  readonly tokenRate?: RateLimitOptions
 }
 
 /** A network that the relay has joined, as whoever keeps its membership knows it. */
@@ -130,7 +133,7 @@ export class NetworkService implements AsyncDisposable {
       },
       state: () => stateOf(authority, publicAddresses()),
     }
-    const control = new ControlServer(runtime.clock, network)
+    const control = new ControlServer(runtime.clock, network, options.tokenRate)
     resources.defer(() => control.close())
     const admin = new AdminService(authority, {
       relays: publicAddresses,

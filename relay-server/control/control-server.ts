@@ -1,6 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Clock } from '../../lib/base/runtime.ts'
+import type { RateLimitOptions } from '../../lib/protocol/stun/rate-limit.ts'
 import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
 import type { AdminService } from './admin-service.ts'
 import { ControlConnection, sourceOf } from './control-connection.ts'
@@ -25,14 +26,16 @@ export class ControlServer {
   readonly #network: RelayNetwork
   readonly #members = new Set<ControlConnection>()
   readonly #strangers = new Map<ControlConnection, string>()
-  readonly #tokenRate = new SourceRateLimit(TOKEN_RATE)
+  readonly #tokenRate: SourceRateLimit
   readonly #unwatch: () => void
   #admin: AdminService | undefined
   #refused = 0
   #denyListNumber: number
   #rootSetNumber: number
 
-  constructor(clock: Clock, network: RelayNetwork) {
+  /** @param tokenRate attempts to join, for each source. Default: {@link TOKEN_RATE} */
+  constructor(clock: Clock, network: RelayNetwork, tokenRate: RateLimitOptions = TOKEN_RATE) {
+    this.#tokenRate = new SourceRateLimit(tokenRate)
     this.#clock = clock
     this.#network = network
     this.#denyListNumber = network.trust.denyList?.number ?? 0

@@ -6,14 +6,19 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { JsonReader } from '../../lib/base/json-reader.ts'
 import { isPeerId } from '../../lib/base/peer-id.ts'
+import { joinNetwork } from '../../lib/membership/join-network.ts'
+import { Membership } from '../../lib/membership/membership.ts'
+import { openIdentity } from '../../lib/membership/read-identity.ts'
 import { nodeRuntime } from '../../lib/net/node-runtime.ts'
 import { Authority } from '../../relay-server/authority/authority.ts'
 import { hasAuthority } from '../../relay-server/authority/create-authority.ts'
 import { holdHome } from '../../relay-server/local-admin.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
+import { networkOf, runtimeAt } from './network-support.ts'
 import { folderOf } from './relay-support/relay.ts'
 
-const MAIN = fileURLToPath(new URL('./crash-support/authority-main.js', import.meta.url))
+const AUTHORITY = fileURLToPath(new URL('./crash-support/authority-main.js', import.meta.url))
+const MEMBER = fileURLToPath(new URL('./crash-support/join-main.js', import.meta.url))
 /** How often a process is killed, over all homes. The night may raise it. */
 const KILLS = Number(process.env.P2P_REACH_KILLS ?? '200')
 /** Homes side by side, to use the time that processes take to start. */
@@ -30,8 +35,8 @@ interface Promises {
 }
 
 /** Runs the process and kills it; answers the lines that it said. */
-async function runAndKill(home: string, lifeMs: number): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [MAIN, home], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function runAndKill(argv: readonly string[], lifeMs: number): Promise<readonly string[]> {
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   let said = ''
   let timer: NodeJS.Timeout | undefined
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -98,7 +103,7 @@ async function lane(t: ExecutionContext, number: number, kills: number): Promise
       mkdirSync(home)
       promises = { tokens: new Set(), members: new Set(), revoked: new Set(), denyListNumber: 0 }
     }
-    const lines = await runAndKill(home, random.int(0, MAX_LIFE_MS))
+    const lines = await runAndKill([AUTHORITY, home], random.int(0, MAX_LIFE_MS))
     if (lines.some((line) => line.includes('"opened"'))) opened++
     remember(promises, lines)
     await check(t, home, promises, `lane ${number}, kill ${kill}`)
@@ -106,12 +111,48 @@ async function lane(t: ExecutionContext, number: number, kills: number): Promise
   return opened
 }
 
-test(`a home whose relay is killed ${KILLS} times at random moments opens, and has kept every promise`, async (t) => {
-  t.timeout(600_000)
-  const each = Math.ceil(KILLS / LANES)
-  const opened = await Promise.all(Array.from({ length: LANES }, (_, number) => lane(t, number, each)))
-  const total = opened.reduce((sum, count) => sum + count, 0)
-  t.log(`${each * LANES} kills, ${total} of them after the network was open`)
-  // Otherwise this test shows nothing.
-  t.true(total > (each * LANES) / 10)
-})
+test.serial(
+  `a home whose relay is killed ${KILLS} times at random moments opens, and has kept every promise`,
+  async (t) => {
+    t.timeout(600_000)
+    const each = Math.ceil(KILLS / LANES)
+    const opened = await Promise.all(Array.from({ length: LANES }, (_, number) => lane(t, number, each)))
+    const total = opened.reduce((sum, count) => sum + count, 0)
+    t.log(`${each * LANES} kills, ${total} of them after the network was open`)
+    // Otherwise this test shows nothing.
+    t.true(total > (each * LANES) / 10)
+  },
+)
+
+test.serial(
+  'a home whose owner is killed while joining belongs to the network as a whole, or not at all',
+  async (t) => {
+    t.timeout(600_000)
+    const tokenRate = { ratePerS: Infinity, burst: Infinity, maxSources: 10 }
+    const network = await networkOf(t, { tokenRate })
+    const invite = { name: 'alice', role: 'peer', uses: 10_000, expiresInMs: 3_600_000 } as const
+    const { joinString } = await network.admin.invite(invite)
+    const random = new SeededRandom('join-crash')
+    const runtime = runtimeAt()
+    let members = 0
+    for (let kill = 0; kill < KILLS / 5; kill++) {
+      // Half of them meet an empty home, half one that is a member's.
+      const home = folderOf(t)
+      const argv = [MEMBER, home, joinString]
+      const said = await runAndKill(argv, random.int(0, 250))
+      const before = await openIdentity(home)
+      if (said.includes('joined'))
+        t.true(before.membership !== undefined, `kill ${kill}: the membership is lost`)
+      if (before.membership !== undefined) await Membership.open({ home, runtime })
+      await runAndKill(argv, random.int(0, 250))
+      const after = await openIdentity(home)
+      t.is(after.peerId, before.peerId)
+      if (before.membership !== undefined) t.is(after.membership?.domain, before.membership.domain)
+      if (after.membership !== undefined) members++
+      await joinNetwork({ home, joinString, replace: true, runtime })
+      await Membership.open({ home, runtime })
+    }
+    t.log(`${members} of ${KILLS / 5} homes belonged to the network after two kills`)
+    t.true(members > 0)
+  },
+)
