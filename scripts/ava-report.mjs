@@ -10,13 +10,15 @@ export class AvaReport {
   skipped = 0
   /** Why something was skipped → how often that was said. */
   reasons = new Map()
+  /** What AVA says in full of the tests that failed. */
+  details = []
   /** @type {'none' | 'passed' | 'other'} */
   #lastTest = 'none'
   #isOver = false
 
   /** Takes one line of AVA's standard output. Answers whether it is worth showing when all goes well. */
   line(line) {
-    if (this.#isOver) return !/^ {2}\d+ tests? (passed|skipped)$/.test(line)
+    if (this.#isOver) return this.#afterTheTests(line)
     if (/^ {2}─+$/.test(line)) {
       this.#isOver = true // what follows repeats the failures in full, and the sums
       return false
@@ -34,6 +36,12 @@ export class AvaReport {
     if (reason === undefined) return true
     this.#because(reason) // which test it was can't be told, so no count moves
     return false
+  }
+
+  #afterTheTests(line) {
+    if (/^ {2}\d+ tests? (passed|skipped)$/.test(line)) return false
+    this.details.push(line)
+    return true
   }
 
   #test(line) {

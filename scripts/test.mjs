@@ -14,6 +14,9 @@ import { AvaReport } from './ava-report.mjs'
 import { ROOT, runCommand, summary } from './run-command.mjs'
 import { selectTiers } from './tiers.mjs'
 
+/** Ours: lines of a tier's failures that are repeated at the end. */
+const MOST_DETAILS = 120
+
 const compiledTests = join(ROOT, 'build', 'test')
 
 process.exitCode = await main(process.argv.slice(2))
@@ -32,6 +35,7 @@ async function main(argv) {
   const results = []
   for (const tier of tiers) results.push(await runTier(tier, { isVerbose: flags.includes('--verbose') }))
   printSkips(results)
+  if (results.length > 1) repeatFailures(results)
   return close(
     results.reduce((sum, { report }) => sum + report.passed, 0),
     results.flatMap(({ tier, report }) => Array.from({ length: report.failed }, () => tier.name)),
@@ -117,6 +121,14 @@ function countsOf(report) {
     ...(report.failed > 0 ? [`${report.failed} FAILED`] : []),
     ...(report.skipped > 0 ? [`${report.skipped} skipped`] : []),
   ].join(', ')
+}
+
+/** A log that is cut to its end must still say what failed. */
+function repeatFailures(results) {
+  for (const { tier, report } of results.filter((result) => result.report.failed > 0)) {
+    console.log(`\nwhat failed in ${tier.name}:`)
+    for (const line of report.details.slice(0, MOST_DETAILS)) console.log(line)
+  }
 }
 
 function printSkips(results) {
