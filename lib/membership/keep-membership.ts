@@ -1,10 +1,11 @@
 import { delay } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
-import type { Runtime, Timer } from '../base/runtime.ts'
-import { renewalDueMs } from '../identity/renewal-time.ts'
+import type { Runtime } from '../base/runtime.ts'
 import { fullJitterMs } from './backoff.ts'
 import { holdMemberHome } from './hold-home.ts'
 import type { ControlLink, Membership } from './membership.ts'
+import { Renewal } from './renewal.ts'
+import { takePushes } from './take-pushes.ts'
 
 /** News of a membership that is kept. */
 export type MembershipEvent =
@@ -25,10 +26,6 @@ export interface KeepMembershipOptions {
   readonly addresses?: readonly string[]
 }
 
-/** Ours: a sleeping computer's timers stand still, so the calendar is looked at this often. */
-const MAX_SLEEP_MS = 60_000
-/** Ours: a renewal that failed is tried again this often; a third of a day's life leaves time. */
-const RENEWAL_RETRY_MS = 60_000
 /** Ours: a connection that held this long was a good one: the next failure starts at the shortest wait. */
 const STABLE_MS = 60_000
 
@@ -87,21 +84,8 @@ async function serve(
   options: KeepMembershipOptions,
 ): Promise<ReachError> {
   const { signal, onEvent } = options
-  client.onPush = (reply) => {
-    membership.takePush(reply).then(
-      (isNews) => {
-        if (!isNews) return
-        client.tell({ type: 'report', ...membership.report })
-        if (reply.type === 'root-set') renewal.now() // the chain may lead elsewhere by now
-        onEvent?.(newsOf(membership, reply.type === 'root-set'))
-      },
-      (error: unknown) => {
-        // A relay may lag behind another: what it says is no news. A full disk: another connection, another try.
-        if (!ReachError.is(error, 'ERR_REACH_STATEMENT')) client.close()
-      },
-    )
-  }
   const renewal = new Renewal(membership, options, () => membership.renewOn(client, signal))
+  takePushes(membership, client, { onEvent, onRoots: () => renewal.now() }) // the chain may lead elsewhere by now
   const onAbort = () => client.close()
   signal.addEventListener('abort', onAbort, { once: true })
   client.keepAlive()
@@ -113,70 +97,8 @@ async function serve(
   }
 }
 
-function newsOf(membership: Membership, isRoots: boolean): MembershipEvent {
-  const { rootSet, denyList } = membership.trust
-  if (isRoots) return { kind: 'root-set', number: rootSet.number, roots: rootSet.roots.length }
-  return { kind: 'deny-list', number: denyList?.number ?? 0, keys: denyList?.keys.length ?? 0 }
-}
-
-/** Renews when it is due, by the calendar. */
-class Renewal {
-  readonly #membership: Membership
-  readonly #options: KeepMembershipOptions
-  readonly #renew: () => Promise<void>
-  #dueMs: number
-  #timer: Timer | undefined
-  #isStopped = false
-
-  constructor(membership: Membership, options: KeepMembershipOptions, renew: () => Promise<void>) {
-    this.#membership = membership
-    this.#options = options
-    this.#renew = renew
-    this.#dueMs = this.#nextDueMs()
-    this.#sleep()
-  }
-
-  now(): void {
-    this.#dueMs = this.#options.runtime.clock.wallMs()
-    this.#sleep()
-  }
-
-  stop(): void {
-    this.#isStopped = true
-    this.#timer?.cancel()
-  }
-
-  #nextDueMs(): number {
-    return renewalDueMs(this.#membership.certificate, this.#options.runtime.random.bytes(2))
-  }
-
-  #sleep(): void {
-    this.#timer?.cancel()
-    if (this.#isStopped) return
-    const { clock } = this.#options.runtime
-    const waitMs = Math.min(MAX_SLEEP_MS, Math.max(0, this.#dueMs - clock.wallMs()))
-    this.#timer = clock.setTimer(waitMs, () => {
-      if (clock.wallMs() < this.#dueMs) this.#sleep()
-      else void this.#attempt()
-    })
-  }
-
-  async #attempt(): Promise<void> {
-    const { onEvent, runtime } = this.#options
-    try {
-      await this.#renew()
-      this.#dueMs = this.#nextDueMs()
-      onEvent?.({ kind: 'renewed', notAfterMs: this.#membership.certificate.notAfterMs })
-    } catch (error) {
-      if (this.#isStopped) return
-      this.#dueMs = runtime.clock.wallMs() + RENEWAL_RETRY_MS
-      if (ReachError.is(error)) onEvent?.({ kind: 'renewal-failed', error })
-    }
-    this.#sleep()
-  }
-}
-
-function isHopeless(error: ReachError): boolean {
+/** True for what waiting and trying again can't mend. */
+export function isHopeless(error: ReachError): boolean {
   const codes = [
     'ERR_REACH_TRUST_REVOKED',
     'ERR_REACH_RENEWAL_TOO_LATE',

@@ -175,7 +175,7 @@ export class Membership {
     let last: unknown = new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the network has no relay')
     for (const relay of this.relays) {
       try {
-        return await this.#connectTo(relay, signal, addresses)
+        return await this.connectTo(relay, signal, addresses)
       } catch (error) {
         signal?.throwIfAborted()
         last = error
@@ -183,6 +183,29 @@ export class Membership {
       }
     }
     throw last
+  }
+
+  /** The same to this relay alone, as HOST:PORT. */
+  async connectTo(
+    relay: string,
+    signal?: AbortSignal,
+    addresses: readonly string[] = [],
+  ): Promise<ControlLink> {
+    const { clock } = this.#runtime
+    const client = await ControlClient.open({
+      ...{ runtime: this.#runtime, relay: parseEndpoint(relay) },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    try {
+      await this.#checkRelay(client, signal)
+      const welcome = await client.authenticate(this.credentials, this.report, addresses, signal)
+      await this.#takeState(welcome, client)
+      checkRelay(client.relayChain, this.trust.policy({ role: 'relay' }), clock.wallMs(), welcome.timeMs)
+      return { client, welcome, relay }
+    } catch (error) {
+      client.close()
+      throw error
+    }
   }
 
   /**
@@ -193,7 +216,7 @@ export class Membership {
     let last: unknown = new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the network has no relay')
     for (const relay of this.relays) {
       try {
-        const { client } = await this.#connectTo(relay, signal, [])
+        const { client } = await this.connectTo(relay, signal)
         try {
           await this.renewOn(client, signal)
           return
@@ -232,6 +255,27 @@ export class Membership {
     }
   }
 
+  /**
+   * Takes over what another process has stored in the home folder since: its certificate, if it is younger than ours, its
+   * roots and deny list. @throws {ReachError} ERR_REACH_HOME_DAMAGED, ERR_REACH_FILE
+   */
+  async reload(): Promise<void> {
+    const { home } = this
+    const found = await Membership.open({ home, runtime: this.#runtime, allowOpenKeyFile: true })
+    if (found.peerId !== this.peerId || found.domain !== this.domain) {
+      throw new ReachError('ERR_REACH_HOME_DAMAGED', `${home} belongs to another member by now`, {
+        hint: 'start again',
+      })
+    }
+    const nowMs = this.#runtime.clock.wallMs()
+    const { rootSet, denyList } = found.trust
+    isNotOlder(() => this.trust.applyRootSet(rootSet.statement, nowMs))
+    if (denyList !== undefined) isNotOlder(() => this.trust.applyDenyList(denyList.statement, nowMs))
+    if (found.certificate.notAfterMs <= this.certificate.notAfterMs) return
+    this.#record = found.#record
+    this.#tell()
+  }
+
   /** Believes and stores a statement that a relay sent. True when it was news. */
   async takePush(reply: ControlReply): Promise<boolean> {
     const nowMs = this.#runtime.clock.wallMs()
@@ -256,28 +300,6 @@ export class Membership {
       client.close()
     }
     return (await this.connect(signal)).client
-  }
-
-  async #connectTo(
-    relay: string,
-    signal: AbortSignal | undefined,
-    addresses: readonly string[],
-  ): Promise<ControlLink> {
-    const { clock } = this.#runtime
-    const client = await ControlClient.open({
-      ...{ runtime: this.#runtime, relay: parseEndpoint(relay) },
-      ...(signal === undefined ? {} : { signal }),
-    })
-    try {
-      await this.#checkRelay(client, signal)
-      const welcome = await client.authenticate(this.credentials, this.report, addresses, signal)
-      await this.#takeState(welcome, client)
-      checkRelay(client.relayChain, this.trust.policy({ role: 'relay' }), clock.wallMs(), welcome.timeMs)
-      return { client, welcome, relay }
-    } catch (error) {
-      client.close()
-      throw error
-    }
   }
 
   /** Before we show who we are. A root that is new to us may be vouched for by one that we know. */
@@ -314,8 +336,12 @@ export class Membership {
     return this.#inTurn(async () => {
       await writeMembership(membershipPaths(this.home).membership, record)
       this.#record = record
-      for (const watcher of [...this.#watchers]) watcher()
+      this.#tell()
     })
+  }
+
+  #tell(): void {
+    for (const watcher of [...this.#watchers]) watcher()
   }
 
   #storeDenyList(): Promise<void> {
