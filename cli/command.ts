@@ -1,14 +1,22 @@
 import { ReachError } from '../lib/index.ts'
+import type { ConnectCommand } from './commands/connect.ts'
+import { parseConnect } from './commands/connect.ts'
 import type { DemoCommand } from './commands/demo.ts'
 import { parseDemo } from './commands/demo.ts'
 import type { DiagnoseCommand } from './commands/diagnose.ts'
 import { parseDiagnose } from './commands/diagnose.ts'
+import type { ExposeCommand } from './commands/expose.ts'
+import { parseExpose } from './commands/expose.ts'
 import type { IdentityCommand } from './commands/identity.ts'
 import { parseIdentity } from './commands/identity.ts'
 import type { InviteCommand } from './commands/invite.ts'
 import { parseInvite } from './commands/invite.ts'
 import type { JoinCommand } from './commands/join.ts'
 import { parseJoin } from './commands/join.ts'
+import type { PeersCommand } from './commands/peers.ts'
+import { parsePeers } from './commands/peers.ts'
+import type { PingCommand } from './commands/ping.ts'
+import { parsePing } from './commands/ping.ts'
 import type { RelayStatusCommand } from './commands/relay-status.ts'
 import { parseRelayStatus } from './commands/relay-status.ts'
 import type { RelayUpCommand } from './commands/relay-up.ts'
@@ -28,6 +36,10 @@ export type Command =
   | DiagnoseCommand
   | RelayUpCommand
   | RelayStatusCommand
+  | ExposeCommand
+  | ConnectCommand
+  | PingCommand
+  | PeersCommand
   | IdentityCommand
   | InviteCommand
   | JoinCommand
@@ -39,6 +51,10 @@ export type Command =
 
 /** Commands that are one word, with what reads the rest. */
 const NETWORK_COMMANDS = {
+  expose: parseExpose,
+  connect: parseConnect,
+  ping: parsePing,
+  peers: parsePeers,
   identity: parseIdentity,
   invite: parseInvite,
   join: parseJoin,

@@ -26,6 +26,7 @@ export function exitCodeOf(error: unknown): ExitCode {
       return EXIT.notTrusted
     case 'ERR_REACH_RELAY_UNREACHABLE':
     case 'ERR_REACH_NOT_REACHABLE':
+    case 'ERR_REACH_PEER_OFFLINE':
       return EXIT.notReachable
     case 'ERR_REACH_ABORTED':
       return EXIT.interrupted

@@ -3,11 +3,15 @@ import { ReachError } from '../lib/index.ts'
 import { unreachable } from '../lib/base/exhaustive.ts'
 import type { Command } from './command.ts'
 import { parseCommand } from './command.ts'
+import { runConnect } from './commands/connect.ts'
 import { runDemo } from './commands/demo.ts'
 import { runDiagnose } from './commands/diagnose.ts'
+import { runExpose } from './commands/expose.ts'
 import { runIdentity } from './commands/identity.ts'
 import { runInvite } from './commands/invite.ts'
 import { runJoin } from './commands/join.ts'
+import { runPeers } from './commands/peers.ts'
+import { runPing } from './commands/ping.ts'
 import { runRelayStatus } from './commands/relay-status.ts'
 import { runRenew } from './commands/renew.ts'
 import { runRevoke } from './commands/revoke.ts'
@@ -54,6 +58,14 @@ function run(command: Command, output: Output, signal: AbortSignal): Promise<Exi
       return runRelayUp(command, output, signal)
     case 'relay-status':
       return runRelayStatus(command, output, signal)
+    case 'expose':
+      return runExpose(command, output, signal)
+    case 'connect':
+      return runConnect(command, process.stdin, process.stdout, output, signal)
+    case 'ping':
+      return runPing(command, output, signal)
+    case 'peers':
+      return runPeers(command, output, Date.now(), signal)
     case 'identity':
       return runIdentity(command, output, Date.now())
     case 'invite':

@@ -8,6 +8,10 @@ Commands:
   diagnose      what this network does to peer-to-peer traffic, and what to change
   relay up      run a relay: a private network with its own certificates, and a STUN server to be diagnosed with
   relay status  the network of a relay, and who is in it
+  expose        let others of the network reach a port or socket of yours
+  connect       reach what another member exposes: as a local port, a socket, or standard input and output
+  ping          how far away a member is, and by which path
+  peers         who can be reached now
   invite        let somebody join the network: prints one string
   join          join a network with that string
   identity      who you are: your key, your name, your certificate
@@ -92,6 +96,80 @@ Options:
   --home DIR             folder for keys and settings (default: the platform's)
   --allow-open-key-file  use a key file that others can read
   --json                 print one JSON value
+`,
+  expose: `Usage: p2p-reach expose TARGET... [--as SERVICE]... [--allow NAME,...] [--json]
+
+Lets members of the network reach a program on this computer, wherever it stands, until interrupted. Everything is
+encrypted from peer to peer. Prints what to type on the other side.
+
+TARGET: PORT (on this computer), HOST:PORT, unix:PATH
+
+Options:
+  --as SERVICE           what others call it (default: the port); with several targets, one for each, in their order
+  --allow NAME,...       only these members, by name or PeerId (default: every member of the network)
+  --json                 events as JSON lines: ready, session, path, path-lost, session-ended, error, closed
+  --allow-open-key-file  use a key file that others can read
+  --home DIR             the folder that  p2p-reach join  made (default: the platform's)
+  --config FILE          settings file (default: config.json in the home folder)
+
+Exit codes: 0 ended by Ctrl-C, 1 failed, 2 usage, 3 no relay can be reached, 4 not trusted.
+
+Examples:
+  $ p2p-reach expose 8080 --as web
+  $ p2p-reach expose 22 5432 --as ssh --as db --allow alice,bob
+`,
+  connect: `Usage: p2p-reach connect PEER/SERVICE [LISTEN] [--json] [--quiet]
+
+Reaches what another member exposes. Each connection to LISTEN is carried to the service, until interrupted.
+
+PEER:    a name or PeerId of the network
+LISTEN:  PORT (on this computer), HOST:PORT, unix:PATH, or - for standard input and output; a free port if left out
+
+Options:
+  --json                 events as JSON lines: ready, session, path, path-lost, session-ended, error, closed
+  --quiet                say only what fails
+  --allow-open-key-file  use a key file that others can read
+  --home DIR             the folder that  p2p-reach join  made (default: the platform's)
+  --config FILE          settings file (default: config.json in the home folder)
+
+Exit codes: 0 ended by Ctrl-C, or both directions ended; 1 failed, 2 usage, 3 the peer or all relays are out of reach,
+4 not trusted.
+
+Examples:
+  $ p2p-reach connect alice/web 8080
+  $ ssh -o ProxyCommand='p2p-reach connect alice/ssh -' alice
+`,
+  ping: `Usage: p2p-reach ping PEER [--count N] [--interval SECONDS] [--json]
+
+Measures the way to a member and back, inside the encrypted session, and says which path carried it.
+
+Options:
+  --count N              stop after N answers (default: until interrupted)
+  --interval SECONDS     between two pings (default 1)
+  --json                 events as JSON lines: path, pong, error, closed
+  --allow-open-key-file  use a key file that others can read
+  --home DIR             the folder that  p2p-reach join  made (default: the platform's)
+  --config FILE          settings file (default: config.json in the home folder)
+
+Exit codes: 0 there was an answer, 1 failed, 2 usage, 3 the peer or all relays are out of reach, 4 not trusted.
+
+Example:
+  $ p2p-reach ping alice --count 3
+`,
+  peers: `Usage: p2p-reach peers [--json]
+
+Lists the members that expose something now: name, PeerId, and since when.
+
+Options:
+  --json                 one JSON value: { "peers": [{ "name", "peerId", "sinceMs" }] }
+  --allow-open-key-file  use a key file that others can read
+  --home DIR             the folder that  p2p-reach join  made (default: the platform's)
+  --config FILE          settings file (default: config.json in the home folder)
+
+Exit codes: 0 asked, 2 usage, 3 no relay can be reached, 4 not trusted.
+
+Example:
+  $ p2p-reach peers
 `,
   invite: `Usage: p2p-reach invite NAME [--role ROLE] [--uses N] [--expires TIME] [--qr] [--home DIR] [--json]
 

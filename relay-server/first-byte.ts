@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
+import { LEG_MAGIC } from '../lib/protocol/relay/data-leg.ts'
 
 /** What speaks on a new connection, told by its first byte (docs/wire.md). */
-export type ConnectionKind = 'stun' | 'tls' | 'http' | 'unknown'
+export type ConnectionKind = 'stun' | 'tls' | 'data-leg' | 'http' | 'unknown'
 
 /** RFC 8446 §5.1: the first byte of a TLS handshake record. */
 const TLS_HANDSHAKE = 0x16
@@ -10,6 +11,7 @@ const TLS_HANDSHAKE = 0x16
 export function kindOfFirstByte(byte: number): ConnectionKind {
   if (byte === 0x00 || byte === 0x01) return 'stun'
   if (byte === TLS_HANDSHAKE) return 'tls'
+  if (byte === LEG_MAGIC[0]) return 'data-leg'
   return byte >= 0x41 && byte <= 0x5a ? 'http' : 'unknown'
 }
 

@@ -1,10 +1,11 @@
 import type { ControlCounters } from './control/control-server.ts'
+import type { DataCounters } from './data/data-service.ts'
 import type { StunServerCounters } from '../lib/protocol/stun/server.ts'
 
 export interface RelayMetrics {
   readonly stun: { readonly udp: StunServerCounters; readonly tcp: StunServerCounters }
   /** Undefined on a relay without a network. */
-  readonly network: ControlCounters | undefined
+  readonly network: (ControlCounters & DataCounters) | undefined
   readonly tcpConnections: number
   readonly uptimeS: number
 }
@@ -36,9 +37,29 @@ export function formatMetrics(metrics: RelayMetrics): string {
       ...gauge('p2p_reach_strangers', 'control connections without a proven key', metrics.network.strangers),
     )
   }
+  if (metrics.network !== undefined) lines.push(...dataLines(metrics.network))
   lines.push(...gauge('p2p_reach_tcp_connections', 'open TCP connections', metrics.tcpConnections))
   lines.push(...gauge('p2p_reach_uptime_seconds', 'seconds since the start', Math.round(metrics.uptimeS)))
   return `${lines.join('\n')}\n`
+}
+
+function dataLines(counters: DataCounters): readonly string[] {
+  return [
+    ...gauge('p2p_reach_registered', 'members that take sessions', counters.registered),
+    ...gauge('p2p_reach_paths', 'paths that are carried', counters.paths),
+    ...gauge('p2p_reach_waiting_legs', 'data legs that wait for the other one', counters.waitingLegs),
+    ...counter('p2p_reach_paths_total', 'paths that were carried', counters.pathsTotal),
+    ...counter('p2p_reach_relayed_bytes_total', 'bytes that were carried', counters.bytesTotal),
+    ...counter(
+      'p2p_reach_opens_refused_total',
+      'requests for a path that were refused',
+      counters.refusedTotal,
+    ),
+  ]
+}
+
+function counter(name: string, help: string, value: number): readonly string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} counter`, `${name} ${value}`]
 }
 
 function gauge(name: string, help: string, value: number): readonly string[] {

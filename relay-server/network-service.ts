@@ -20,6 +20,8 @@ import { AdminService } from './control/admin-service.ts'
 import type { ControlCounters } from './control/control-server.ts'
 import { ControlServer } from './control/control-server.ts'
 import type { RelayNetwork } from './control/relay-network.ts'
+import type { DataCounters } from './data/data-service.ts'
+import { DataService } from './data/data-service.ts'
 import { holdHome } from './local-admin.ts'
 
 /** A network that the relay makes and keeps in its home folder. */
@@ -56,6 +58,7 @@ const RETRY_MS = 60_000
 /** The part of the relay that knows a network: its authority if it is the relay's own, and the control service. */
 export class NetworkService implements AsyncDisposable {
   readonly control: ControlServer
+  readonly data: DataService
   readonly network: RelayNetwork
   readonly #resources: ClosingStack
   /** This start has made the network. */
@@ -64,12 +67,13 @@ export class NetworkService implements AsyncDisposable {
   readonly rootKeyFile: string | undefined
 
   private constructor(
-    control: ControlServer,
+    services: { readonly control: ControlServer; readonly data: DataService },
     network: RelayNetwork,
     resources: ClosingStack,
     origin: { readonly isNew: boolean; readonly rootKeyFile: string | undefined },
   ) {
-    this.control = control
+    this.control = services.control
+    this.data = services.data
     this.network = network
     this.#resources = resources
     this.isNew = origin.isNew
@@ -86,9 +90,12 @@ export class NetworkService implements AsyncDisposable {
     onCredentials: (credentials: TlsCredentials) => void,
   ): Promise<NetworkService> {
     if (options.kind === 'joined') {
-      const control = new ControlServer(runtime.clock, options.network)
+      const resources = new ClosingStack()
+      const data = dataServiceOf(runtime, options.network)
+      resources.use(data)
+      const control = new ControlServer(runtime.clock, options.network, data)
       options.onCredentials(() => onCredentials(options.network.credentials))
-      return new NetworkService(control, options.network, new ClosingStack(), {
+      return new NetworkService({ control, data }, options.network, resources, {
         isNew: false,
         rootKeyFile: undefined,
       })
@@ -133,7 +140,8 @@ export class NetworkService implements AsyncDisposable {
       },
       state: () => stateOf(authority, publicAddresses()),
     }
-    const control = new ControlServer(runtime.clock, network, options.tokenRate)
+    const data = resources.use(dataServiceOf(runtime, network))
+    const control = new ControlServer(runtime.clock, network, data, options.tokenRate)
     resources.defer(() => control.close())
     const admin = new AdminService(authority, {
       relays: publicAddresses,
@@ -142,15 +150,15 @@ export class NetworkService implements AsyncDisposable {
     })
     control.setAdmin(admin)
     held.serve(admin)
-    return new NetworkService(control, network, resources, { isNew, rootKeyFile })
+    return new NetworkService({ control, data }, network, resources, { isNew, rootKeyFile })
   }
 
   get domain(): string {
     return this.network.trust.network.domain
   }
 
-  get counters(): ControlCounters {
-    return this.control.counters
+  get counters(): ControlCounters & DataCounters {
+    return { ...this.control.counters, ...this.data.counters }
   }
 
   /** Notes where the relay can be reached, for invitations that are made while it does not run. */
@@ -173,6 +181,14 @@ export class NetworkService implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function dataServiceOf(runtime: Runtime, { trust, authority }: RelayNetwork): DataService {
+  const knowsName = (name: string) =>
+    [...(authority?.ledger.members.values() ?? [])].some(
+      (member) => member.name === name && member.revokedAtMs === undefined,
+    )
+  return new DataService({ runtime, trust, knowsName: authority === undefined ? undefined : knowsName })
 }
 
 /** Name of the key file in a home folder. */

@@ -48,6 +48,9 @@ export interface RelayServerOptions {
   readonly httpTimeoutMs?: number
 }
 
+/** Ours: what members are told when the relay ends: long enough to start anew. */
+const RESTART_DELAY_MS = 1000
+
 /** The deployable relay: its network, STUN (UDP and TCP), and what `diagnose` asks over HTTP and TLS. */
 export class RelayServer implements AsyncDisposable {
   readonly #stun: StunService
@@ -160,6 +163,7 @@ export class RelayServer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#network?.control.tellRestarting(RESTART_DELAY_MS)
     await Promise.all([this.#admin?.close(), this.#front.close(), this.#stun.close()])
     await this.#network?.close()
   }
@@ -171,5 +175,6 @@ function controlFront(service: NetworkService): ControlFront {
       return service.network.credentials
     },
     serve: (socket) => service.serve(socket),
+    serveDataLeg: (socket, source) => service.data.serve(socket, source),
   }
 }

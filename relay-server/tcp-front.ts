@@ -14,6 +14,7 @@ import { sniffFirstByte } from './first-byte.ts'
 import type { ConnectionKind } from './first-byte.ts'
 import type { RelayInfo } from './http-endpoints.ts'
 import { httpEndpoints } from './http-endpoints.ts'
+import { sourceOf } from './source.ts'
 import type { StunService } from './stun-service.ts'
 
 export interface TcpFrontOptions {
@@ -33,12 +34,16 @@ export interface TcpFrontOptions {
 export interface ControlFront {
   readonly credentials: TlsCredentials
   serve(socket: TLSSocket): void
+  /** @param source where it comes from, for limits */
+  serveDataLeg(socket: Socket, source: string): void
 }
 
 /** Ours: who connects and says nothing, or dawdles over the TLS handshake, is cut off after this. */
 export const FIRST_BYTE_TIMEOUT_MS = 10_000
 /** Ours: bounds memory under a flood of connections; each costs some tens of KiB with TLS. */
-const MAX_CONNECTIONS = 10_000
+const MAX_CONNECTIONS = 20_000
+/** Ours: connections of one source that have not said what they are; the rest are closed at once. */
+const MAX_SILENT_PER_SOURCE = 256
 
 /** The relay's TCP ports: each connection's first byte tells whether it is STUN, TLS or HTTP. */
 export class TcpFront implements AsyncDisposable {
@@ -47,6 +52,8 @@ export class TcpFront implements AsyncDisposable {
   readonly #tls: TlsServer | undefined
   readonly #firstByteTimeoutMs: number
   #servers: readonly TcpServer[] = []
+  /** Source → connections that have not said anything. */
+  readonly #silent = new Map<string, number>()
 
   private constructor(options: TcpFrontOptions) {
     this.#options = options
@@ -103,10 +110,29 @@ export class TcpFront implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    sniffFirstByte(socket, this.#firstByteTimeoutMs, (kind) => this.#dispatch(socket, kind))
+    const source = sourceOf(socket.remoteAddress)
+    const silent = this.#silent.get(source) ?? 0
+    if (silent >= MAX_SILENT_PER_SOURCE) {
+      socket.destroy()
+      return
+    }
+    this.#silent.set(source, silent + 1)
+    let isSilent = true
+    const spoke = () => {
+      if (!isSilent) return
+      isSilent = false
+      const left = (this.#silent.get(source) ?? 1) - 1
+      if (left === 0) this.#silent.delete(source)
+      else this.#silent.set(source, left)
+    }
+    socket.once('close', spoke)
+    sniffFirstByte(socket, this.#firstByteTimeoutMs, (kind) => {
+      spoke()
+      this.#dispatch(socket, kind, source)
+    })
   }
 
-  #dispatch(socket: Socket, kind: ConnectionKind): void {
+  #dispatch(socket: Socket, kind: ConnectionKind, source: string): void {
     switch (kind) {
       case 'stun':
         this.#options.stun.serveTcp(socket)
@@ -114,6 +140,10 @@ export class TcpFront implements AsyncDisposable {
       case 'tls':
         if (this.#tls === undefined) socket.destroy()
         else this.#tls.emit('connection', socket)
+        return
+      case 'data-leg':
+        if (this.#options.control === undefined) socket.destroy()
+        else this.#options.control.serveDataLeg(socket, source)
         return
       case 'http':
         this.#http.emit('connection', socket)

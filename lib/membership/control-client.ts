@@ -21,6 +21,7 @@ import {
   MAX_FRAME,
   encodeFrame,
 } from '../protocol/relay/control-frame.ts'
+import type { ControlChannel, ReplyOf } from '../protocol/relay/control-channel.ts'
 import type { ControlReply } from '../protocol/relay/control-reply.ts'
 import { decodeControlReply, refusalError } from '../protocol/relay/control-reply.ts'
 import type { TrustReport } from '../protocol/relay/control-request.ts'
@@ -33,9 +34,9 @@ export interface ControlClientOptions {
   readonly signal?: AbortSignal
 }
 
-type ReplyOf<T extends ControlReply['type']> = Extract<ControlReply, { readonly type: T }>
-
 interface Waiting {
+  /** Of the request: the answer has the same. Undefined for requests without one. */
+  readonly id: unknown
   readonly types: readonly ControlReply['type'][]
   readonly resolve: (reply: ControlReply) => void
   readonly reject: (error: unknown) => void
@@ -46,21 +47,23 @@ const CONNECT_TIMEOUT_MS = 10_000
 const ANSWER_TIMEOUT_MS = 20_000
 /** Ours: silence that NATs and proxies bear; the relay waits for three. */
 const PING_INTERVAL_MS = 30_000
+/** Ours: where something else says already that the relay may be gone. */
+const PROBE_TIMEOUT_MS = 3000
 
 /** A connection to a relay's control service. It believes nothing of itself: who opened it checks `relayChain`. */
-export class ControlClient {
+export class ControlClient implements ControlChannel {
   /** What the relay showed in the TLS handshake, leaf first. */
   readonly relayChain: readonly Certificate[]
-  /** News that nobody asked for: deny lists, roots. */
-  onPush: ((reply: ControlReply) => void) | undefined
   readonly #socket: TLSSocket
   readonly #runtime: Runtime
   readonly #frames = new FrameReader(MAX_FRAME)
   readonly #waiting: Waiting[] = []
+  readonly #listeners = new Set<(reply: ControlReply) => void>()
   readonly #closed: Promise<ReachError>
   #end: (error: ReachError) => void = () => undefined
   #ended: ReachError | undefined
   #pinger: Timer | undefined
+  #isProbing = false
   #nextId = 1
 
   private constructor(socket: TLSSocket, relayChain: readonly Certificate[], runtime: Runtime) {
@@ -120,16 +123,28 @@ export class ControlClient {
   ): Promise<ReplyOf<T>> {
     using deadline = deadlineSignal(this.#runtime.clock, ANSWER_TIMEOUT_MS, signal)
     const reply = await new Promise<ControlReply>((resolve, reject) => {
-      if (this.#ended !== undefined) {
-        reject(this.#ended)
+      const failure: unknown = this.#ended ?? (deadline.signal.aborted ? deadline.signal.reason : undefined)
+      if (failure !== undefined) {
+        reject(failure)
         return
       }
-      this.#waiting.push({ types, resolve, reject })
-      deadline.signal.addEventListener('abort', () => reject(deadline.signal.reason), { once: true })
+      const waiting = { id: request['id'], types, resolve, reject }
+      this.#waiting.push(waiting)
+      const onAbort = () => {
+        // Answers without a number are told by their order: the late one must still find its place.
+        if (waiting.id !== undefined) remove(this.#waiting, waiting)
+        reject(deadline.signal.reason)
+      }
+      deadline.signal.addEventListener('abort', onAbort, { once: true })
       this.#send(request)
     })
     if (isOneOf(reply, types)) return reply
     throw new ReachError('ERR_REACH_DECODE', `the relay answers ${reply.type}`)
+  }
+
+  watch(listener: (reply: ControlReply) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /** Says something that has no answer. */
@@ -157,7 +172,6 @@ export class ControlClient {
     return this.ask(request, ['welcome'], signal)
   }
 
-  /** Number for the next `admin` request. */
   nextId(): number {
     return this.#nextId++
   }
@@ -171,6 +185,19 @@ export class ControlClient {
       )
     })
     if (this.#ended !== undefined) this.#pinger.cancel()
+  }
+
+  /** Asks now whether the relay is still there: one that does not answer in some seconds ends the connection. */
+  probe(): void {
+    if (this.#isProbing || this.#ended !== undefined) return
+    this.#isProbing = true
+    const deadline = deadlineSignal(this.#runtime.clock, PROBE_TIMEOUT_MS)
+    this.ask({ type: 'ping', id: this.nextId() }, ['pong'], deadline.signal)
+      .catch(() => this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent')))
+      .finally(() => {
+        deadline[Symbol.dispose]()
+        this.#isProbing = false
+      })
   }
 
   close(): void {
@@ -190,17 +217,24 @@ export class ControlClient {
   }
 
   #take(reply: ControlReply): void {
-    const index =
-      reply.type === 'refused' ? 0 : this.#waiting.findIndex(({ types }) => types.includes(reply.type))
-    const [waiting] = index < 0 ? [] : this.#waiting.splice(index, 1)
+    const waiting = this.#answered(reply)
+    if (waiting !== undefined) remove(this.#waiting, waiting)
     if (reply.type !== 'refused') {
-      if (waiting === undefined) this.onPush?.(reply)
-      else waiting.resolve(reply)
+      if (waiting !== undefined) waiting.resolve(reply)
+      else for (const listener of [...this.#listeners]) listener(reply)
       return
     }
     const error = refusalError(reply)
-    if (waiting === undefined) this.#finish(error)
-    else waiting.reject(error)
+    if (waiting !== undefined) waiting.reject(error)
+    else if (reply.id === undefined) this.#finish(error)
+  }
+
+  /** Which request a reply answers. */
+  #answered(reply: ControlReply): Waiting | undefined {
+    const id = 'id' in reply ? reply.id : undefined
+    if (reply.type === 'refused')
+      return this.#waiting.find((waiting) => id === undefined || waiting.id === id)
+    return this.#waiting.find((waiting) => waiting.types.includes(reply.type) && waiting.id === id)
   }
 
   #finish(error: ReachError): void {
@@ -211,6 +245,11 @@ export class ControlClient {
     for (const { reject } of this.#waiting.splice(0)) reject(error)
     this.#end(error)
   }
+}
+
+function remove<T>(list: T[], item: T): void {
+  const at = list.indexOf(item)
+  if (at >= 0) list.splice(at, 1)
 }
 
 function isOneOf<T extends ControlReply['type']>(

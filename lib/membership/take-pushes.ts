@@ -16,7 +16,7 @@ export function takePushes(
   client: ControlClient,
   { onEvent, onRoots }: PushListeners,
 ): void {
-  client.onPush = (reply) => {
+  client.watch((reply) => {
     membership.takePush(reply).then(
       (isNews) => {
         if (!isNews) return
@@ -29,7 +29,7 @@ export function takePushes(
         if (!ReachError.is(error, 'ERR_REACH_STATEMENT')) client.close()
       },
     )
-  }
+  })
 }
 
 function newsOf(membership: Membership, isRoots: boolean): MembershipEvent {

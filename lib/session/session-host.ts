@@ -186,7 +186,8 @@ export class SessionHost {
         reject(error)
       }
       const onAbort = () => fail(deadline.signal.reason)
-      const onEnd = () => fail(new ReachError('ERR_REACH_SESSION_LOST', 'the peer went before it said what for'))
+      const onEnd = () =>
+        fail(new ReachError('ERR_REACH_SESSION_LOST', 'the peer went before it said what for'))
       const onData = (chunk: Uint8Array) => {
         try {
           const read = reader.push(chunk)

@@ -31,7 +31,7 @@ export interface SessionEvents {
   /** What we send goes over this path from now on. */
   onPath?(path: PathState): void
   /** No path is left: dial another before that time (monotonic ms), or the session is lost. */
-  onPathNeeded?(untilMs: number): void
+  onPathNeeded?(session: Session, untilMs: number): void
 }
 
 /** What a session is made of. */
@@ -79,6 +79,9 @@ export class Session implements AsyncDisposable {
   #timerAtMs = Infinity
   #lastWhy: ReachError | undefined
   #closeTimer: Timer | undefined
+  /** How often the active path has changed; 0 before the first. */
+  #pathChanges = 0
+  readonly #waiting = new Set<() => void>()
 
   constructor({ clock, link, peer, decide, mux = {}, events = {} }: SessionSetup) {
     this.peer = peer
@@ -109,10 +112,23 @@ export class Session implements AsyncDisposable {
     return this.#mux.streamCount
   }
 
-  /** Its paths, the active one first. */
-  get paths(): readonly PathState[] {
+  /** Its paths now, the active one first. */
+  get currentPaths(): readonly PathState[] {
     const states = [...this.#pipes.values()].map((pipe) => this.#stateOf(pipe))
     return states.sort((a, b) => Number(b.isActive) - Number(a.isActive))
+  }
+
+  /** Each path that becomes the active one, from the current one on, until the session is over. */
+  async *paths(signal?: AbortSignal): AsyncGenerator<PathState> {
+    for (let told = 0; ;) {
+      signal?.throwIfAborted()
+      const path = this.currentPaths[0]
+      if (path?.isActive === true && this.#pathChanges > told) {
+        told = this.#pathChanges
+        yield path
+      } else if (this.isOpen) await this.#pathChange(signal)
+      else return
+    }
   }
 
   /** Bytes of received data that applications have not read, and of sent data that the peer has not acknowledged. */
@@ -300,7 +316,7 @@ export class Session implements AsyncDisposable {
         this.#pipes.delete(effect.path)
         return
       case 'path-needed':
-        this.#events.onPathNeeded?.(effect.untilMs)
+        this.#events.onPathNeeded?.(this, effect.untilMs)
         return
       case 'ended':
         this.#finish(effect.end)
@@ -433,6 +449,7 @@ export class Session implements AsyncDisposable {
     this.#drainMux()
     this.#endStreams()
     this.#settle(error)
+    this.#wake()
   }
 
   #stateOf({ id, about }: PathPipe): PathState {
@@ -441,7 +458,27 @@ export class Session implements AsyncDisposable {
 
   #tellPath(path: number): void {
     const pipe = this.#pipes.get(path)
-    if (pipe !== undefined) this.#events.onPath?.(this.#stateOf(pipe))
+    if (pipe === undefined) return
+    this.#pathChanges++
+    this.#events.onPath?.(this.#stateOf(pipe))
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  /** Resolves at the next change of the active path, at the end of the session, or when the signal fires. */
+  #pathChange(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      this.#waiting.add(wake)
+      signal?.addEventListener('abort', wake, { once: true })
+    })
   }
 
   /** One timer, that is never later than what is due; when it was early it is set anew. */

@@ -6,7 +6,6 @@ import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Clock, Timer } from '../../lib/base/runtime.ts'
 import { Secret } from '../../lib/base/secret.ts'
-import { bytesToIp, canonicalIp, ipToBytes, isIp } from '../../lib/base/transport-address.ts'
 import { Certificate } from '../../lib/identity/certificate/certificate.ts'
 import { decideTrust } from '../../lib/identity/trust/decide-trust.ts'
 import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
@@ -25,6 +24,8 @@ import type {
   TrustReport,
 } from '../../lib/protocol/relay/control-request.ts'
 import { decodeControlRequest, proofBytes } from '../../lib/protocol/relay/control-request.ts'
+import type { DataService } from '../data/data-service.ts'
+import type { MemberConnection } from '../data/presence.ts'
 import type { AdminService } from './admin-service.ts'
 import type { RelayNetwork } from './relay-network.ts'
 
@@ -33,6 +34,7 @@ export interface ControlSurroundings {
   readonly clock: Clock
   readonly network: RelayNetwork
   readonly admin: AdminService | undefined
+  readonly data: DataService
   /** Takes one attempt to join out of the source's ration; false when it is used up. */
   readonly mayTryToken: (source: string) => boolean
   /** Called when the other side has proven who it is; it counts as a member from then on. */
@@ -52,8 +54,10 @@ const MAX_REPORTS = 100
 /** Ours: how long the last words may take to arrive. */
 const FAREWELL_MS = 2000
 
+type DataRequest = Extract<ControlRequest, { readonly type: 'register' | 'open' | 'peers' }>
+
 /** One connection of somebody to the relay's control service, from the end of the TLS handshake on. */
-export class ControlConnection {
+export class ControlConnection implements MemberConnection {
   readonly #socket: TLSSocket
   readonly #source: string
   readonly #around: ControlSurroundings
@@ -84,6 +88,10 @@ export class ControlConnection {
 
   get peerId(): PeerId | undefined {
     return this.#identity?.peerId
+  }
+
+  push(message: Parameters<MemberConnection['push']>[0]): void {
+    this.#send(message)
   }
 
   /** Sends what the network's members must know by now. */
@@ -132,14 +140,19 @@ export class ControlConnection {
     if (this.#isEnding) return
     if (this.#identity !== undefined) this.#rearm()
     try {
-      for (const text of this.#frames.push(chunk)) this.#enqueue(decodeControlRequest(text))
+      for (const text of this.#frames.push(chunk)) {
+        const request = decodeControlRequest(text)
+        // Nothing of these waits for the disk: many may come at once, and none waits for another.
+        if (isDataRequest(request)) this.#handleData(request)
+        else this.#enqueue(request)
+      }
     } catch (error) {
       this.end(asReachError(error))
     }
   }
 
   /** One after the other: an answer may have to wait for the disk. */
-  #enqueue(request: ControlRequest): void {
+  #enqueue(request: Exclude<ControlRequest, DataRequest>): void {
     if (++this.#queued > MAX_QUEUE) {
       this.end(new ReachError('ERR_REACH_RATE_LIMITED', 'too many requests at once'))
       return
@@ -147,7 +160,7 @@ export class ControlConnection {
     this.#queue = this.#queue.then(() => this.#handle(request)).finally(() => this.#queued--)
   }
 
-  async #handle(request: ControlRequest): Promise<void> {
+  async #handle(request: Exclude<ControlRequest, DataRequest>): Promise<void> {
     if (this.#isEnding || this.#socket.destroyed) return
     try {
       await this.#dispatch(request)
@@ -159,7 +172,38 @@ export class ControlConnection {
     }
   }
 
-  async #dispatch(request: ControlRequest): Promise<void> {
+  #handleData(request: DataRequest): void {
+    const { id } = request
+    try {
+      this.#send({ ...this.#answerData(request), id })
+    } catch (error) {
+      this.#send({ ...this.#refusal(asReachError(error)), id })
+    }
+  }
+
+  #answerData(request: DataRequest): Outgoing {
+    const identity = this.#member()
+    if (identity.by !== 'network') {
+      throw new ReachError('ERR_REACH_TRUST_EXPIRED', 'renew the certificate first', {
+        details: { by: 'us' },
+      })
+    }
+    const { data } = this.#around
+    switch (request.type) {
+      case 'register':
+        return { type: 'registered', generation: data.register(this, identity).generation }
+      case 'open': {
+        const { peerId, name } = data.open(identity, request)
+        return { type: 'opening', peerId, name }
+      }
+      case 'peers':
+        return { type: 'peers', peers: data.peers() }
+      default:
+        return unreachable(request)
+    }
+  }
+
+  async #dispatch(request: Exclude<ControlRequest, DataRequest>): Promise<void> {
     switch (request.type) {
       case 'ask-network':
         this.#send({ type: 'network', timeMs: this.#nowMs(), rootSet: this.#around.network.state().rootSet })
@@ -304,6 +348,10 @@ export class ControlConnection {
   }
 }
 
+function isDataRequest(request: ControlRequest): request is DataRequest {
+  return request.type === 'register' || request.type === 'open' || request.type === 'peers'
+}
+
 /** A reply before it becomes JSON. */
 type Outgoing = Readonly<Record<string, unknown>> & { readonly type: ControlReply['type'] }
 
@@ -316,13 +364,4 @@ function notIssuing(): ReachError {
 function asReachError(error: unknown): ReachError {
   if (ReachError.is(error)) return error
   return new ReachError('ERR_REACH_REQUEST_REFUSED', 'the relay failed', { cause: error })
-}
-
-/** A source without the bits that one host can choose at will: an IPv4 address, or the /64 of an IPv6 one. */
-export function sourceOf(address: string | undefined): string {
-  if (address === undefined || !isIp(address)) return 'unknown'
-  const bytes = ipToBytes(canonicalIp(address.replace(/%.*$/, '')))
-  return bytes.length === 4
-    ? bytesToIp(bytes)
-    : `${bytesToIp(bytes.map((byte, at) => (at < 8 ? byte : 0)))}/64`
 }

@@ -4,7 +4,9 @@ import type { Clock } from '../../lib/base/runtime.ts'
 import type { RateLimitOptions } from '../../lib/protocol/stun/rate-limit.ts'
 import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
 import type { AdminService } from './admin-service.ts'
-import { ControlConnection, sourceOf } from './control-connection.ts'
+import type { DataService } from '../data/data-service.ts'
+import { sourceOf } from '../source.ts'
+import { ControlConnection } from './control-connection.ts'
 import type { RelayNetwork } from './relay-network.ts'
 
 /** Numbers for the operator. */
@@ -16,7 +18,7 @@ export interface ControlCounters {
 
 /** Ours: strangers at once, in all and from one source: bounds what they cost before they have proven anything. */
 const MAX_STRANGERS = 1024
-const MAX_STRANGERS_PER_SOURCE = 32
+const MAX_STRANGERS_PER_SOURCE = 128
 /** Ours: a person joins once; a fleet behind one address joins some at a time. */
 const TOKEN_RATE = { ratePerS: 0.5, burst: 30, maxSources: 10_000 } as const
 
@@ -24,6 +26,7 @@ const TOKEN_RATE = { ratePerS: 0.5, burst: 30, maxSources: 10_000 } as const
 export class ControlServer {
   readonly #clock: Clock
   readonly #network: RelayNetwork
+  readonly #data: DataService
   readonly #members = new Set<ControlConnection>()
   readonly #strangers = new Map<ControlConnection, string>()
   readonly #tokenRate: SourceRateLimit
@@ -34,7 +37,13 @@ export class ControlServer {
   #rootSetNumber: number
 
   /** @param tokenRate attempts to join, for each source. Default: {@link TOKEN_RATE} */
-  constructor(clock: Clock, network: RelayNetwork, tokenRate: RateLimitOptions = TOKEN_RATE) {
+  constructor(
+    clock: Clock,
+    network: RelayNetwork,
+    data: DataService,
+    tokenRate: RateLimitOptions = TOKEN_RATE,
+  ) {
+    this.#data = data
     this.#tokenRate = new SourceRateLimit(tokenRate)
     this.#clock = clock
     this.#network = network
@@ -69,6 +78,7 @@ export class ControlServer {
       clock: this.#clock,
       network: this.#network,
       admin: this.#admin,
+      data: this.#data,
       mayTryToken: (from) => this.#tokenRate.take(from, this.#clock.nowMs()),
       onMember: (member) => this.#onMember(member),
     })
@@ -76,7 +86,13 @@ export class ControlServer {
     socket.once('close', () => {
       this.#strangers.delete(connection)
       this.#members.delete(connection)
+      if (connection.peerId !== undefined) this.#data.dropped(connection, connection.peerId)
     })
+  }
+
+  /** Tells all members that the relay ends, and when to look again. */
+  tellRestarting(delayMs: number): void {
+    for (const connection of this.#members) connection.push({ type: 'restarting', delayMs })
   }
 
   close(): void {

@@ -37,7 +37,7 @@ test('bytes go both ways, each direction ends by itself', async (t) => {
   const sent = feed(stream, 32 * MIB)
   const came = await digest(stream)
   t.deepEqual(came, { length: 32 * MIB, hash: await sent })
-  t.like(here.paths[0], { kind: 'relay', isActive: true })
+  t.like(here.currentPaths[0], { kind: 'relay', isActive: true })
   t.is(here.peer.name, 'bob')
 })
 
@@ -145,14 +145,16 @@ test('a session moves to another path in the middle of everything', async (t) =>
   const alices = aHost(t, alice)
   const bobs = aHost(t, bob, { echo })
   const needed = deferred<number>()
-  const { here, pair } = await aSession(t, alices, bobs, { onPathNeeded: needed.resolve })
+  const { here, pair } = await aSession(t, alices, bobs, {
+    onPathNeeded: (_session, untilMs) => needed.resolve(untilMs),
+  })
   const streams = Array.from({ length: 4 }, () => here.open('echo'))
   const sent = streams.map((stream, index) => feed(stream, 16 * MIB, index + 1))
   const came = streams.map((stream) => digest(stream))
   await sleep(40)
   pair.dialling.destroy() // what is under way is gone
   await needed.promise
-  t.deepEqual(here.paths, [])
+  t.deepEqual(here.currentPaths, [])
   const second = await anotherPath(t, alices, bobs, here)
   await sleep(40)
   second.dialled.destroy()
@@ -214,21 +216,23 @@ test('a stranger’s path is no path of a session', async (t) => {
   ])
   t.true(added.status === 'rejected' && ReachError.is(added.reason, 'ERR_REACH_TRUST_WRONG_KEY'))
   t.is(accepted.status, 'rejected')
-  t.is(here.paths.length, 1)
+  t.is(here.currentPaths.length, 1)
 })
 
 test('a peer whose key is denied loses its paths at once', async (t) => {
   const trust = aTrustStore()
   const needed = deferred<number>()
   const bobs = aHost(t, bob, { echo }, { resumeTimeMs: 200 }, trust)
-  const { here, there } = await aSession(t, aHost(t, alice), bobs, { onPathNeeded: needed.resolve })
+  const { here, there } = await aSession(t, aHost(t, alice), bobs, {
+    onPathNeeded: (_session, untilMs) => needed.resolve(untilMs),
+  })
   const stream = quiet(here.open('echo'))
   await once(stream, 'accepted')
   const keys = [{ spkiSha256: alice.leaf.spkiSha256, deniedAtMs: Date.now(), reason: 'test' }]
   const list = { domain: network.domain, number: 1, issuedAtMs: Date.now(), keys }
   trust.applyDenyList(signDenyList(list, network.issuer.privateKey, [network.intermediate]), Date.now())
   await needed.promise
-  t.deepEqual(there.paths, [])
+  t.deepEqual(there.currentPaths, [])
   t.is((await failure(stream)).code, 'ERR_REACH_SESSION_LOST')
 })
 

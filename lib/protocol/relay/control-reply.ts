@@ -1,6 +1,8 @@
 import type { ErrorCode } from '../../base/errors.ts'
 import { ERROR_CODES, ReachError } from '../../base/errors.ts'
 import { JsonReader } from '../../base/json-reader.ts'
+import type { PeerId } from '../../base/peer-id.ts'
+import { isPeerId } from '../../base/peer-id.ts'
 import type { Role } from '../../base/peer-name.ts'
 import { parseRole } from '../../base/peer-name.ts'
 import type { WireStatement } from './wire-statement.ts'
@@ -16,9 +18,42 @@ export type ControlReply =
   /** The answer to an `admin` request, of a form that depends on it. */
   | { readonly type: 'admin-result'; readonly id: number; readonly result: JsonReader }
   | RefusedReply
+  /** The relay tells us of those who dial us. */
+  | { readonly type: 'registered'; readonly id: number; readonly generation: number }
+  /** The peer was told; the data leg will say when it is there. */
+  | {
+      readonly type: 'opening'
+      readonly id: number
+      readonly peerId: PeerId
+      readonly name: string | undefined
+    }
+  | { readonly type: 'peers'; readonly id: number; readonly peers: readonly PresentPeer[] }
+  | IncomingReply
+  /** Another connection has registered with our key: it gets the sessions. */
+  | { readonly type: 'superseded'; readonly generation: number }
+  /** The relay ends, and hopes to be back after that time. */
+  | { readonly type: 'restarting'; readonly delayMs: number }
   | { readonly type: 'pong'; readonly id: number }
   /** Of a later version: ignored. */
   | { readonly type: 'unknown'; readonly name: string }
+
+/** Somebody wants a session with us. */
+export interface IncomingReply {
+  readonly type: 'incoming'
+  /** In base64, for our data leg. */
+  readonly ticket: string
+  /** Who, as the relay knows it. */
+  readonly peerId: PeerId
+  readonly name: string | undefined
+}
+
+/** Somebody who takes sessions. */
+export interface PresentPeer {
+  readonly peerId: PeerId
+  readonly name: string | undefined
+  /** Calendar time of the relay, in milliseconds since 1970. */
+  readonly sinceMs: number
+}
 
 /** Which network this is, to be believed only when its root is the one that the join string names. */
 export interface NetworkReply {
@@ -69,6 +104,8 @@ export interface RefusedReply {
 }
 
 const MAX_CHAIN = 8
+/** Ours: members of one network at one relay; more are not listed. */
+export const MAX_PEERS = 10_000
 /** Ours: more than anybody would try. */
 export const MAX_RELAYS = 32
 
@@ -102,6 +139,18 @@ export function decodeControlReply(text: string): ControlReply {
       return { type, id: reader.count('id'), result: reader.object('result') }
     case 'refused':
       return readRefusal(reader)
+    case 'registered':
+      return { type, id: reader.count('id'), generation: reader.count('generation') }
+    case 'opening':
+      return { type, id: reader.count('id'), ...readPeer(reader) }
+    case 'peers':
+      return { type, id: reader.count('id'), peers: reader.objects('peers', MAX_PEERS).map(readPresent) }
+    case 'incoming':
+      return { type, ticket: reader.text('ticket', 64), ...readPeer(reader) }
+    case 'superseded':
+      return { type, generation: reader.count('generation') }
+    case 'restarting':
+      return { type, delayMs: reader.count('delayMs') }
     case 'pong':
       return { type, id: reader.count('id') }
     default:
@@ -136,6 +185,22 @@ function readRefusal(reader: JsonReader): RefusedReply {
     id: reader.optional('id', (own) => own.count('id')),
     timeMs: reader.count('timeMs'),
   }
+}
+
+function readPeer(reader: JsonReader): { readonly peerId: PeerId; readonly name: string | undefined } {
+  return {
+    peerId: readPeerId(reader.text('peerId', 64)),
+    name: reader.optional('name', (own) => own.text('name', 64)),
+  }
+}
+
+function readPresent(reader: JsonReader): PresentPeer {
+  return { ...readPeer(reader), sinceMs: reader.count('sinceMs') }
+}
+
+function readPeerId(text: string): PeerId {
+  if (isPeerId(text)) return text
+  throw new ReachError('ERR_REACH_DECODE', 'a control reply has no PeerId where one belongs')
 }
 
 function readRole(text: string): Role {

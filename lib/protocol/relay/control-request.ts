@@ -16,8 +16,23 @@ export type ControlRequest =
   | ({ readonly type: 'report' } & TrustReport)
   | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }
   | { readonly type: 'ping'; readonly id: number }
+  /** I take sessions: tell me when somebody dials. */
+  | { readonly type: 'register'; readonly id: number }
+  | OpenRequest
+  /** Who takes sessions now? */
+  | { readonly type: 'peers'; readonly id: number }
   /** Of a later version: answered with a refusal, nothing else. */
   | { readonly type: 'unknown'; readonly name: string }
+
+/** Somebody wants a path to a peer. The data leg with the same ticket is on its way, and may come first. */
+export interface OpenRequest {
+  readonly type: 'open'
+  readonly id: number
+  /** PeerId, or name in the network. */
+  readonly peer: string
+  /** 32 random bytes in base64; those of our data leg. */
+  readonly ticket: string
+}
 
 /** Proves a member's key and shows its certificate, inside TLS in which only the relay showed one. */
 export interface AuthenticateRequest extends TrustReport {
@@ -72,7 +87,16 @@ export function decodeControlRequest(text: string): ControlRequest {
     case 'admin':
       return { type, id: reader.count('id'), request: readAdminRequest(reader.object('request')) }
     case 'ping':
+    case 'register':
+    case 'peers':
       return { type, id: reader.count('id') }
+    case 'open':
+      return {
+        type,
+        id: reader.count('id'),
+        peer: reader.text('peer', 64),
+        ticket: reader.text('ticket', 64),
+      }
     default:
       return { type: 'unknown', name: type }
   }

@@ -1,0 +1,128 @@
+import type { Exposure } from '../../lib/index.ts'
+import { Peer, ReachError, exposeTarget, formatForwardTarget, parseForwardTarget } from '../../lib/index.ts'
+import type { ForwardTarget } from '../../lib/index.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { ExitCode } from '../exit-codes.ts'
+import type { Output } from '../output.ts'
+import type { Environment, SettingSpecs } from '../settings.ts'
+import { readSettings } from '../settings.ts'
+import { forwardTalk, peerTalk } from './peer-talk.ts'
+
+const SPECS: SettingSpecs = {
+  as: { kind: 'list', flagOnly: true },
+  allow: { kind: 'list' },
+  json: { kind: 'flag', flagOnly: true },
+  'allow-open-key-file': { kind: 'flag', flagOnly: true },
+}
+
+/** A target, and what it is called. */
+interface NamedTarget {
+  readonly service: string
+  readonly target: ForwardTarget
+}
+
+/** `p2p-reach expose`, typed. */
+export interface ExposeCommand {
+  readonly kind: 'expose'
+  readonly targets: readonly NamedTarget[]
+  /** Names and PeerIds; undefined for the whole network. */
+  readonly allow: readonly string[] | undefined
+  readonly json: boolean
+  readonly home: string
+  readonly allowOpenKeyFile: boolean
+}
+
+export function parseExpose(argv: readonly string[], env: Environment): ExposeCommand {
+  const settings = readSettings('expose', SPECS, argv, env)
+  const names = settings.list('as')
+  const { positionals } = settings
+  if (positionals.length === 0) {
+    throw new ReachError('ERR_REACH_USAGE', 'expose needs a target', {
+      hint: 'p2p-reach expose 8080 --as web',
+    })
+  }
+  if (names.length > positionals.length) {
+    throw new ReachError(
+      'ERR_REACH_USAGE',
+      `there are ${names.length} names for ${positionals.length} targets`,
+      {
+        hint: 'give one --as for each target, in the same order',
+      },
+    )
+  }
+  const targets = positionals.map((text, at) => {
+    const target = parseForwardTarget(text)
+    return { service: names[at] ?? defaultName(target), target }
+  })
+  const allow = settings.list('allow').flatMap((text) => text.split(','))
+  return {
+    kind: 'expose',
+    targets,
+    allow: allow.length === 0 ? undefined : allow,
+    json: settings.flag('json'),
+    home: settings.home,
+    allowOpenKeyFile: settings.flag('allow-open-key-file'),
+  }
+}
+
+/** Exposes until interrupted. */
+export async function runExpose(
+  command: ExposeCommand,
+  output: Output,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const { home, json, targets, allow, allowOpenKeyFile } = command
+  await using peer = await Peer.open({ home, allowOpenKeyFile, onEvent: peerTalk(output, json) })
+  const exposures: Exposure[] = []
+  for (const { service, target } of targets) {
+    const onEvent = forwardTalk(output, json)
+    const options = { onEvent, signal, ...(allow === undefined ? {} : { allow }) }
+    exposures.push(await exposeTarget(peer, service, target, options))
+  }
+  tellReady(command, peer, exposures, output)
+  const aborted = new Promise<undefined>((resolve) =>
+    signal.addEventListener('abort', () => resolve(undefined)),
+  )
+  const error = await Promise.race([peer.closed, aborted])
+  if (error !== undefined) throw error
+  if (json) output.event({ event: 'closed', reason: 'interrupted' })
+  return EXIT.ok
+}
+
+function tellReady(
+  { targets, json, allow }: ExposeCommand,
+  peer: Peer,
+  exposures: readonly Exposure[],
+  output: Output,
+): void {
+  for (const [at, { service }] of exposures.entries()) {
+    const address = `${peer.name}/${service}`
+    const target = targets[at] === undefined ? '' : formatForwardTarget(targets[at].target)
+    if (json) {
+      const { relays, peerId } = peer
+      output.event({ event: 'ready', service: address, target, peerId, relays, allow: allow ?? null })
+    } else {
+      const whom = allow === undefined ? 'every member of the network' : allow.join(', ')
+      output.say(`p2p-reach: ${address} leads to ${target}, for ${whom}\n`)
+      output.say(
+        `p2p-reach: on another member:  p2p-reach connect ${address} ${exampleOf(targets[at]?.target)}\n`,
+      )
+    }
+  }
+}
+
+/** What somebody would type to get the same port at home. */
+function exampleOf(target: ForwardTarget | undefined): string {
+  if (target?.kind !== 'tcp') return '-'
+  return String(target.endpoint.port < 1024 ? target.endpoint.port + 8000 : target.endpoint.port)
+}
+
+/** A port is its own name, as is a file's. */
+function defaultName(target: ForwardTarget): string {
+  if (target.kind === 'tcp') return String(target.endpoint.port)
+  const file = target.path.split('/').at(-1) ?? ''
+  return file
+    .replace(/\.[a-z]+$/, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]/g, '-')
+}

@@ -1,0 +1,145 @@
+import type { ForwardEvent, PathState, PeerEvent, PeerNames } from '../../lib/index.ts'
+import { ReachError, formatSpan, shortPeerId } from '../../lib/index.ts'
+import { unreachable } from '../../lib/base/exhaustive.ts'
+import type { Output } from '../output.ts'
+import { printable } from '../render/printable.ts'
+
+/** Tells what happens to a peer: JSON lines on stdout, or talk on stderr. */
+export function peerTalk(output: Output, json: boolean): (event: PeerEvent) => void {
+  // A relay that is away is told once, not with each attempt.
+  const away = new Set<string>()
+  return (event) => {
+    if (event.kind === 'relay-up') {
+      if (away.delete(event.relay))
+        tell(output, json, backJson(event.relay), `the relay ${event.relay} is back`)
+      return
+    }
+    if (event.kind === 'relay-down') {
+      if (away.has(event.relay)) return
+      away.add(event.relay)
+    }
+    const text = textOf(event)
+    const line = jsonOf(event)
+    if (json && line !== undefined) output.event(line)
+    if (!json && text !== undefined) output.say(`p2p-reach: ${text}\n`)
+  }
+}
+
+/** Tells what happens to connections that are carried; those that end well are no news. */
+export function forwardTalk(output: Output, json: boolean): (event: ForwardEvent) => void {
+  return (event) => {
+    if (event.kind !== 'failed') return
+    const { message, hint } = event.error
+    tell(output, json, errorJson(event.error), hint === undefined ? message : `${message}; ${hint}`)
+  }
+}
+
+/** One event, as a JSON line or as a sentence. */
+export function tell(
+  output: Output,
+  json: boolean,
+  event: Readonly<Record<string, unknown>>,
+  text: string,
+): void {
+  if (json) output.event(event)
+  else output.say(`p2p-reach: ${printable(text)}\n`)
+}
+
+/** `relay 203.0.113.1:443, 24 ms`: what carries a session. */
+export function pathText({ kind, via, rttMs }: PathState): string {
+  const where = kind === 'relay' ? `relay ${via}` : `${kind} ${via}`
+  return rttMs === undefined ? where : `${where}, ${rttMs.toFixed(rttMs < 10 ? 1 : 0)} ms`
+}
+
+/** The `path` event of docs/cli (design §8). */
+export function pathJson(
+  peer: PeerNames,
+  { kind, via, rttMs }: PathState,
+): Readonly<Record<string, unknown>> {
+  return {
+    event: 'path',
+    peer: peer.name ?? peer.peerId,
+    peerId: peer.peerId,
+    kind,
+    rttMs: rttMs ?? null,
+    via,
+  }
+}
+
+function jsonOf(event: PeerEvent): Readonly<Record<string, unknown>> | undefined {
+  switch (event.kind) {
+    case 'relay-up':
+      return undefined
+    case 'relay-down':
+    case 'refused':
+      return errorJson(event.error)
+    case 'superseded':
+      return errorJson(superseded(event.relay))
+    case 'session':
+    case 'path-lost':
+      return { event: event.kind, peer: event.peer.name ?? event.peer.peerId, peerId: event.peer.peerId }
+    case 'path':
+      return pathJson(event.peer, event.path)
+    case 'session-ended': {
+      const { peer, error } = event
+      return {
+        event: event.kind,
+        peer: peer.name ?? peer.peerId,
+        peerId: peer.peerId,
+        code: error?.code ?? null,
+      }
+    }
+    case 'membership':
+      return undefined
+    default:
+      return unreachable(event)
+  }
+}
+
+function textOf(event: PeerEvent): string | undefined {
+  switch (event.kind) {
+    case 'relay-up':
+    case 'membership':
+    case 'session':
+      return undefined
+    case 'relay-down':
+      return `${printable(event.error.message)}; trying again in ${formatSpan(event.retryInMs)}`
+    case 'refused':
+      return `refused ${who(event.peer)}: ${printable(event.error.message)}`
+    case 'superseded':
+      return superseded(event.relay).message
+    case 'path':
+      return `${who(event.peer)} by ${pathText(event.path)}`
+    case 'path-lost':
+      return `the way to ${who(event.peer)} is cut; looking for another`
+    case 'session-ended':
+      return endText(event.peer, event.error)
+    default:
+      return unreachable(event)
+  }
+}
+
+function endText(peer: PeerNames, error: ReachError | undefined): string {
+  if (error === undefined || error.code === 'ERR_REACH_ABORTED') return `${who(peer)} is gone`
+  return `lost ${who(peer)}: ${printable(error.message)}`
+}
+
+function backJson(relay: string): Readonly<Record<string, unknown>> {
+  return { event: 'relay', relay, state: 'up' }
+}
+
+function errorJson({ code, message, hint }: ReachError): Readonly<Record<string, unknown>> {
+  return { event: 'error', code, message, hint: hint ?? null }
+}
+
+function who({ name, peerId }: PeerNames): string {
+  return name ?? shortPeerId(peerId)
+}
+
+function superseded(relay: string): ReachError {
+  return new ReachError(
+    'ERR_REACH_SUPERSEDED',
+    `another process with our key has registered at ${relay}: it gets the sessions from now on`,
+    { hint: 'run one  p2p-reach expose  for a home folder, and don’t copy home folders' },
+  )
+}

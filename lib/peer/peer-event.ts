@@ -1,0 +1,35 @@
+import type { ReachError } from '../base/errors.ts'
+import type { PeerId } from '../base/peer-id.ts'
+import type { MembershipEvent } from '../membership/keep-membership.ts'
+import type { PathState } from '../session/session.ts'
+
+/** Who a session is with, for people and programs. */
+export interface PeerNames {
+  readonly peerId: PeerId
+  readonly name: string | undefined
+}
+
+/** What happens to a peer. */
+export type PeerEvent =
+  /** A relay knows us; others find us there when we expose something. */
+  | { readonly kind: 'relay-up'; readonly relay: string }
+  /** The connection to a relay is gone; sessions over it are mended by others. */
+  | {
+      readonly kind: 'relay-down'
+      readonly relay: string
+      readonly error: ReachError
+      readonly retryInMs: number
+    }
+  /** Another process with our key takes the sessions that come over this relay. */
+  | { readonly kind: 'superseded'; readonly relay: string }
+  /** A session with somebody begins. */
+  | { readonly kind: 'session'; readonly peer: PeerNames; readonly isOurs: boolean }
+  /** What we send to a peer goes over this path from now on. */
+  | { readonly kind: 'path'; readonly peer: PeerNames; readonly path: PathState }
+  /** A session has no path for now. */
+  | { readonly kind: 'path-lost'; readonly peer: PeerNames }
+  | { readonly kind: 'session-ended'; readonly peer: PeerNames; readonly error: ReachError | undefined }
+  /** Somebody wanted to begin a session, and did not get it. */
+  | { readonly kind: 'refused'; readonly peer: PeerNames; readonly error: ReachError }
+  /** A renewal, a deny list, new roots. */
+  | { readonly kind: 'membership'; readonly event: MembershipEvent }

@@ -1,0 +1,21 @@
+import type { ReachError } from '../../base/errors.ts'
+import type { ControlReply } from './control-reply.ts'
+
+/** The reply of a type. */
+export type ReplyOf<T extends ControlReply['type']> = Extract<ControlReply, { readonly type: T }>
+
+/** A control connection to a relay on which we are known. */
+export interface ControlChannel {
+  /** Resolves with the reason when the connection is over. */
+  readonly closed: Promise<ReachError>
+  /** Number for the next request that has one: its answer is told by it. */
+  nextId(): number
+  /** Asks, and waits for an answer of one of these types; a refusal rejects. */
+  ask<T extends ControlReply['type']>(
+    request: Readonly<Record<string, unknown>>,
+    types: readonly T[],
+    signal?: AbortSignal,
+  ): Promise<ReplyOf<T>>
+  /** Calls back with each message that nobody asked for, until the function that it answers is called. */
+  watch(listener: (reply: ControlReply) => void): () => void
+}

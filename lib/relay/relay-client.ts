@@ -1,0 +1,214 @@
+import { fromBase64, toBase64 } from '../base/base64.ts'
+import { deadlineSignal } from '../base/deadline.ts'
+import type { Endpoint } from '../base/endpoint.ts'
+import { formatEndpoint } from '../base/endpoint.ts'
+import { ReachError } from '../base/errors.ts'
+import type { PeerId } from '../base/peer-id.ts'
+import type { Runtime, TcpSocket } from '../base/runtime.ts'
+import { transportAddress } from '../base/transport-address.ts'
+import type { ControlChannel } from '../protocol/relay/control-channel.ts'
+import type { ControlReply, IncomingReply, PresentPeer } from '../protocol/relay/control-reply.ts'
+import { TICKET_LENGTH, encodeLegHead, legStatusName } from '../protocol/relay/data-leg.ts'
+import type { LegStatus } from '../protocol/relay/data-leg.ts'
+
+export type { PresentPeer } from '../protocol/relay/control-reply.ts'
+
+/** A path that the relay has made: bytes written to the socket come out at the peer's, and nobody else has sent any. */
+export interface Dialled {
+  readonly socket: TcpSocket
+  /** Who the relay says it leads to. Believe it after the handshake. */
+  readonly peerId: PeerId
+  readonly name: string | undefined
+}
+
+/** Somebody wants a path to us. */
+export interface Incoming {
+  /** Who, as the relay says. Believe it after the handshake. */
+  readonly peerId: PeerId
+  readonly name: string | undefined
+  /** Brings our data leg. @throws {ReachError} as `dial` does */
+  accept(signal?: AbortSignal): Promise<TcpSocket>
+}
+
+/** What a client of a relay is made of. */
+export interface RelayClientSetup {
+  /** A control connection on which the relay knows us. Its owner closes it. */
+  readonly channel: ControlChannel
+  readonly runtime: Runtime
+  /** Where data legs go: where the control connection went. */
+  readonly relay: Endpoint
+}
+
+/** Ours: for a path in all, if the caller's signal is not earlier: as the relay waits for legs. */
+const PATH_TIMEOUT_MS = 15_000
+
+/** One relay, as a peer uses it: asks for paths to others, and hears of those who want one. */
+export class RelayClient {
+  /** Somebody wants a path; called only after `register`. */
+  onIncoming: ((incoming: Incoming) => void) | undefined
+  /** Another connection has registered with our key. */
+  onSuperseded: (() => void) | undefined
+  /** The relay is about to end, and hopes to be back after that time. */
+  onRestarting: ((delayMs: number) => void) | undefined
+  readonly #channel: ControlChannel
+  readonly #runtime: Runtime
+  readonly #relay: Endpoint
+
+  constructor({ channel, runtime, relay }: RelayClientSetup) {
+    this.#channel = channel
+    this.#runtime = runtime
+    this.#relay = relay
+    void channel.closed.then(channel.watch((reply) => this.#take(reply)))
+  }
+
+  /** Takes sessions from now on. Answers the generation of the registration. @throws {ReachError} */
+  async register(signal?: AbortSignal): Promise<number> {
+    const request = { type: 'register', id: this.#channel.nextId() }
+    return (await this.#channel.ask(request, ['registered'], signal)).generation
+  }
+
+  /** Who takes sessions at this relay. @throws {ReachError} */
+  async peers(signal?: AbortSignal): Promise<readonly PresentPeer[]> {
+    return (await this.#channel.ask({ type: 'peers', id: this.#channel.nextId() }, ['peers'], signal)).peers
+  }
+
+  /**
+   * Makes a path to a peer. The request and our data leg leave together; resolves when the other leg is there, too.
+   * @param peer PeerId, or name in the network
+   * @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_PEER_OFFLINE, ERR_REACH_RATE_LIMITED,
+   * ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_TIMEOUT
+   */
+  async dial(peer: string, signal?: AbortSignal): Promise<Dialled> {
+    using deadline = deadlineSignal(this.#runtime.clock, PATH_TIMEOUT_MS, signal)
+    const refused = new AbortController()
+    const onAbort = () => refused.abort(deadline.signal.reason)
+    deadline.signal.addEventListener('abort', onAbort, { once: true })
+    if (deadline.signal.aborted) onAbort()
+    const ticket = this.#runtime.random.bytes(TICKET_LENGTH)
+    const request = { type: 'open', id: this.#channel.nextId(), peer, ticket: toBase64(ticket) }
+    const opening = this.#channel.ask(request, ['opening'], deadline.signal)
+    const leg = this.#bringLeg(ticket, refused.signal, peer)
+    leg.catch(() => undefined)
+    try {
+      const { peerId, name } = await opening
+      return { socket: await leg, peerId, name }
+    } catch (error) {
+      refused.abort(error)
+      void leg.then(
+        (socket) => socket.destroy(),
+        () => undefined,
+      )
+      signal?.throwIfAborted()
+      throw error
+    } finally {
+      deadline.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #take(reply: ControlReply): void {
+    if (reply.type === 'incoming') this.onIncoming?.(this.#incoming(reply))
+    else if (reply.type === 'superseded') this.onSuperseded?.()
+    else if (reply.type === 'restarting') this.onRestarting?.(reply.delayMs)
+  }
+
+  #incoming({ ticket, peerId, name }: IncomingReply): Incoming {
+    const accept = async (signal?: AbortSignal) => {
+      using deadline = deadlineSignal(this.#runtime.clock, PATH_TIMEOUT_MS, signal)
+      const bytes = fromBase64(ticket)
+      if (bytes.length !== TICKET_LENGTH) throw new ReachError('ERR_REACH_DECODE', 'the relay sent no ticket')
+      return await this.#bringLeg(bytes, deadline.signal, name ?? peerId)
+    }
+    return { peerId, name, accept }
+  }
+
+  /** Our leg, from its dialling to `go`. */
+  async #bringLeg(ticket: Uint8Array, signal: AbortSignal, peer: string): Promise<TcpSocket> {
+    const socket = await this.#connect(signal)
+    const onAbort = () => socket.destroy()
+    signal.addEventListener('abort', onAbort, { once: true })
+    socket.on('error', () => undefined) // its end is told below, and later by whoever has the socket
+    try {
+      socket.write(encodeLegHead(ticket))
+      const status = await firstByte(socket)
+      signal.throwIfAborted()
+      if (status === 'go') return socket
+      throw this.#refusal(status, peer)
+    } catch (error) {
+      socket.destroy()
+      signal.throwIfAborted()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<TcpSocket> {
+    const { resolver, network } = this.#runtime
+    const { host, port } = this.#relay
+    const found = await resolver.lookup(host, signal)
+    const ips = found.kind === 'found' ? found.ips : []
+    let last: unknown
+    for (const ip of ips) {
+      try {
+        return await network.connectTcp(transportAddress(ip, port, 'tcp'), { signal })
+      } catch (error) {
+        signal.throwIfAborted()
+        last = error
+      }
+    }
+    throw this.#unreachable('it takes no connection for data', last)
+  }
+
+  #refusal(status: LegStatus | 'closed' | `status ${number}`, peer: string): ReachError {
+    const details = { status, relay: formatEndpoint(this.#relay) }
+    switch (status) {
+      case 'peer-late':
+      case 'peer-gone':
+        return new ReachError('ERR_REACH_PEER_OFFLINE', `${peer} did not come to the relay: ${status}`, {
+          hint: 'try again in a moment; if it stays so, look at what runs there',
+          details,
+        })
+      case 'busy':
+        return new ReachError('ERR_REACH_RATE_LIMITED', 'the relay has too many connections that wait', {
+          hint: 'try again in a moment',
+          details,
+        })
+      case 'go':
+      case 'ticket-unknown':
+      case 'draining':
+      default:
+        return this.#unreachable(`it did not make a path (${status})`)
+    }
+  }
+
+  #unreachable(why: string, cause?: unknown): ReachError {
+    return new ReachError(
+      'ERR_REACH_RELAY_UNREACHABLE',
+      `the relay ${formatEndpoint(this.#relay)} failed: ${why}`,
+      {
+        cause,
+        hint: 'try again in a moment',
+        details: { relay: formatEndpoint(this.#relay) },
+      },
+    )
+  }
+}
+
+/** The relay's answer; what follows it stays in the socket. */
+function firstByte(socket: TcpSocket): Promise<LegStatus | 'closed' | `status ${number}`> {
+  return new Promise((resolve) => {
+    const settle = (status: LegStatus | 'closed' | `status ${number}`) => {
+      socket.off('readable', onReadable).off('end', onClose).off('close', onClose)
+      resolve(status)
+    }
+    const onClose = () => settle('closed')
+    const onReadable = () => {
+      const chunk: unknown = socket.read(1)
+      if (!(chunk instanceof Uint8Array)) return
+      const byte = chunk[0] ?? 0
+      settle(legStatusName(byte) ?? `status ${byte}`)
+    }
+    socket.on('readable', onReadable).once('end', onClose).once('close', onClose)
+    if (socket.destroyed) onClose()
+  })
+}
