@@ -1,0 +1,118 @@
+import { INITIAL_WINDOW } from './frame.ts'
+import type { ReceiveBudget } from './receive-budget.ts'
+
+/**
+ * Ours: credit is given back when this part of the window was consumed. A smaller part keeps a sender from waiting on a
+ * long path (window ≥ 4/3 bandwidth × delay is enough, with a half it would be 2); a frame each 64 KiB costs nothing.
+ */
+const GRANT_FRACTION = 1 / 4
+
+/**
+ * Ours: a window doubles when the part above was consumed in less than half a round trip; so it grows to at least twice
+ * bandwidth × delay, and no further. Readers slower than the path are its measure, too: they never make it grow.
+ */
+const GROWTH_ROUND_TRIPS = GRANT_FRACTION * 2
+
+/** How much the peer may send on one stream: counts it, gives it back as it is consumed, and grows by itself. */
+export class ReceiveWindow {
+  readonly #budget: ReceiveBudget
+  readonly #maxSize: number
+  #size = INITIAL_WINDOW
+  /** What the peer may still send. */
+  #available = INITIAL_WINDOW
+  #held = 0
+  #epochMs: number
+  #isGrantDue = false
+
+  /** @param maxSize at least {@link INITIAL_WINDOW} */
+  constructor(budget: ReceiveBudget, maxSize: number, nowMs: number) {
+    this.#budget = budget
+    this.#maxSize = maxSize
+    this.#epochMs = nowMs
+  }
+
+  /** What it is now, in bytes. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** What the peer may still send. */
+  get available(): number {
+    return this.#available
+  }
+
+  /** Received and not consumed. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Bytes come in; false when they are more than was granted, and nothing is changed. */
+  receive(length: number): boolean {
+    if (length > this.#available) return false
+    this.#available -= length
+    this.#held += length
+    this.#budget.hold(length)
+    return true
+  }
+
+  /**
+   * Bytes have been read by whom they are for.
+   * @param rttMs undefined while it is not known: then the window does not grow
+   * @returns true when a `grant` is due that was not before
+   * @throws {RangeError} when there are not so many
+   */
+  consume(length: number, rttMs: number | undefined, nowMs: number): boolean {
+    if (!Number.isInteger(length) || length < 0 || length > this.#held) {
+      throw new RangeError(`${length} bytes can't be consumed: ${this.#held} are held`)
+    }
+    this.#held -= length
+    this.#budget.release(length)
+    if (this.#isGrantDue || this.#owed < this.#size * GRANT_FRACTION) return false
+    this.#tune(rttMs, nowMs)
+    this.#isGrantDue = this.#owed > 0
+    return this.#isGrantDue
+  }
+
+  /** What to grant the peer now: the delta of a window update. It counts as granted from here on. */
+  grant(nowMs: number): number {
+    this.#isGrantDue = false
+    const delta = Math.max(0, this.#owed)
+    this.#available += delta
+    this.#epochMs = nowMs
+    return delta
+  }
+
+  /** The stream is over for its reader: returns everything to the budget. Harmless when repeated. */
+  close(): void {
+    this.#budget.release(this.#held)
+    this.#held = 0
+    this.endGrowth()
+  }
+
+  /** Nothing more will be received. What is held stays until it is consumed. */
+  endGrowth(): void {
+    this.#budget.shrink(this.#grown, this.#grown)
+    this.#size = INITIAL_WINDOW
+  }
+
+  get #owed(): number {
+    return this.#size - this.#available - this.#held
+  }
+
+  get #grown(): number {
+    return this.#size - INITIAL_WINDOW
+  }
+
+  #tune(rttMs: number | undefined, nowMs: number): void {
+    const share = this.#budget.growthShare
+    if (this.#budget.isContended && this.#grown > share) {
+      // Others got no room: what is over the share is not granted again, so the window shrinks as the peer uses it.
+      const surplus = Math.floor(this.#grown - share)
+      this.#budget.shrink(surplus, this.#grown)
+      this.#size -= surplus
+    } else if (rttMs !== undefined && nowMs - this.#epochMs < rttMs * GROWTH_ROUND_TRIPS) {
+      const wanted = Math.min(this.#size, this.#maxSize - this.#size)
+      if (wanted > 0) this.#size += this.#budget.grow(wanted, this.#grown)
+    }
+  }
+}
