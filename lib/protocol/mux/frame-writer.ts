@@ -8,8 +8,9 @@ import type { FrameHeader } from './frame.ts'
 const SLAB_LENGTH = 16 * 1024
 
 /**
- * Ours, measured (bench/mux.ts): payloads up to this length are copied behind their header, so that a burst of small
- * frames is one chunk; handing a socket one chunk more costs more than copying them. Longer ones travel by reference.
+ * Ours: payloads up to this length are copied behind their header, so that a burst of small frames is one chunk; longer
+ * ones travel by reference. Measured on a loopback socket, 64 frames a `writev`: 0.65 µs a frame of 1 KiB copied, 0.82
+ * by reference; of 64 bytes 0.12 and 0.43, of 4 KiB 2.7 and 2.3.
  */
 export const MAX_COPIED_LENGTH = 1024
 
