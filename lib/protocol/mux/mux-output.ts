@@ -18,6 +18,9 @@ export const MIN_ROOM = FRAME_HEADER_LENGTH + MAX_OPEN_LENGTH
 export class MuxOutput {
   readonly #core: MuxCore
   readonly #writer = new FrameWriter()
+  /** Whose turn it is, and how much of it is left, in bytes of payload. */
+  #turnOf: StreamRecord | undefined
+  #turnLeft = 0
   readonly #put = (piece: Uint8Array): void => this.#writer.payload(piece)
 
   constructor(core: MuxCore) {
@@ -83,20 +86,33 @@ export class MuxOutput {
 
   #writeData(room: number): void {
     while (room - this.#writer.length >= MIN_ROOM) {
-      const record = this.#core.ready.shift()
+      const record = this.#core.ready.first
       if (record === undefined) return
       if (record.opening === 'syn-due' && this.#core.unanswered >= this.#core.options.maxUnaccepted) {
         this.#core.parked.append(record)
-      } else {
-        this.#writeTurn(record, room - this.#writer.length - FRAME_HEADER_LENGTH)
-        this.#core.schedule(record)
+        continue
       }
+      if (record !== this.#turnOf) this.#beginTurn(record)
+      this.#writeFrame(record, room - this.#writer.length - FRAME_HEADER_LENGTH)
+      // A turn that the end of this pull has cut goes on in the next: else a stream could always get the short ones.
+      if (this.#turnLeft === 0 || !record.isSendable) this.#endTurn(record)
     }
   }
 
-  /** One stream's turn: one data frame, and its end if that comes next. */
-  #writeTurn(record: StreamRecord, room: number): void {
-    const length = Math.min(record.queue.length, record.sendWindow, MAX_PAYLOAD_LENGTH, room)
+  #beginTurn(record: StreamRecord): void {
+    this.#turnOf = record
+    this.#turnLeft = MAX_PAYLOAD_LENGTH
+  }
+
+  #endTurn(record: StreamRecord): void {
+    this.#turnOf = undefined
+    this.#core.ready.remove(record)
+    this.#core.schedule(record)
+  }
+
+  /** A part of a stream's turn: one data frame, and its end if that comes next. */
+  #writeFrame(record: StreamRecord, room: number): void {
+    const length = Math.min(record.queue.length, record.sendWindow, this.#turnLeft, room)
     const flags = record.opening === 'syn-due' ? FRAME_FLAGS.syn : 0
     if (flags !== 0) {
       record.opening = 'syn-sent'
@@ -106,6 +122,7 @@ export class MuxOutput {
       this.#frame(FRAME_TYPES.data, flags, record.id, length)
       record.queue.take(length, this.#put)
       record.sendWindow -= length
+      this.#turnLeft -= length
     } else if (flags !== 0) {
       this.#frame(FRAME_TYPES.windowUpdate, flags, record.id, 0)
     }

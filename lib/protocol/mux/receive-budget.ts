@@ -38,24 +38,27 @@ export class ReceiveBudget {
     return this.#isContended
   }
 
-  /** By how much each window could grow if all that have grown shared equally. */
+  /** By how much each window could grow if all that ever wanted to shared equally. */
   get growthShare(): number {
     return this.#limits.maxWindowGrowth / Math.max(1, this.#growers)
   }
 
-  /** Takes up to `wanted` bytes of growth. @param had what this window has grown by before */
-  grow(wanted: number, had: number): number {
+  /** One window more, or less (-1), that wants to grow. */
+  countGrower(change: 1 | -1): void {
+    this.#growers += change
+  }
+
+  /** Takes up to `wanted` bytes of growth. */
+  grow(wanted: number): number {
     const granted = Math.min(wanted, this.#limits.maxWindowGrowth - this.#grown)
     if (granted < wanted) this.#isContended = true
     this.#grown += granted
-    if (had === 0 && granted > 0) this.#growers++
     return granted
   }
 
-  /** Gives growth back. @param had what this window has grown by before */
-  shrink(length: number, had: number): void {
+  /** Gives growth back. */
+  shrink(length: number): void {
     this.#grown -= length
-    if (length > 0 && length === had) this.#growers--
     if (this.#grown <= this.#limits.maxWindowGrowth / 2) this.#isContended = false
   }
 

@@ -23,6 +23,8 @@ export class ReceiveWindow {
   #held = 0
   #epochMs: number
   #isGrantDue = false
+  /** It wants more than its initial size, whether or not it got that. */
+  #isGrower = false
 
   /** @param maxSize at least {@link INITIAL_WINDOW} */
   constructor(budget: ReceiveBudget, maxSize: number, nowMs: number) {
@@ -91,8 +93,10 @@ export class ReceiveWindow {
 
   /** Nothing more will be received. What is held stays until it is consumed. */
   endGrowth(): void {
-    this.#budget.shrink(this.#grown, this.#grown)
+    this.#budget.shrink(this.#grown)
     this.#size = INITIAL_WINDOW
+    if (this.#isGrower) this.#budget.countGrower(-1)
+    this.#isGrower = false
   }
 
   get #owed(): number {
@@ -104,15 +108,22 @@ export class ReceiveWindow {
   }
 
   #tune(rttMs: number | undefined, nowMs: number): void {
-    const share = this.#budget.growthShare
-    if (this.#budget.isContended && this.#grown > share) {
-      // Others got no room: what is over the share is not granted again, so the window shrinks as the peer uses it.
-      const surplus = Math.floor(this.#grown - share)
-      this.#budget.shrink(surplus, this.#grown)
+    const isFast = rttMs !== undefined && nowMs - this.#epochMs < rttMs * GROWTH_ROUND_TRIPS
+    if (isFast && !this.#isGrower) {
+      this.#isGrower = true
+      this.#budget.countGrower(1)
+    }
+    // When there is not enough for all, each gets its share, and nobody more.
+    const isContended = this.#budget.isContended
+    const limit = isContended ? Math.floor(this.#budget.growthShare) : Infinity
+    if (this.#grown > limit) {
+      // What is over the share is not granted again: the window shrinks as the peer uses it.
+      const surplus = this.#grown - limit
+      this.#budget.shrink(surplus)
       this.#size -= surplus
-    } else if (rttMs !== undefined && nowMs - this.#epochMs < rttMs * GROWTH_ROUND_TRIPS) {
-      const wanted = Math.min(this.#size, this.#maxSize - this.#size)
-      if (wanted > 0) this.#size += this.#budget.grow(wanted, this.#grown)
+    } else if (isFast) {
+      const wanted = Math.min(this.#size, this.#maxSize - this.#size, limit - this.#grown)
+      if (wanted > 0) this.#size += this.#budget.grow(wanted)
     }
   }
 }
