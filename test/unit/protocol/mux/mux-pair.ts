@@ -76,8 +76,10 @@ export class MuxPair {
   /** Does all that is due now; answers when something is due next. */
   #step(): number {
     for (let moved = true; moved;) {
-      this.a.session.handleTimeout(this.nowMs)
-      this.b.session.handleTimeout(this.nowMs)
+      for (const side of [this.a, this.b]) {
+        side.session.handleTimeout(this.nowMs)
+        side.drain()
+      }
       const sent = [this.#write(this.a), this.#write(this.b)]
       const received = [this.#deliver(this.a, this.b), this.#deliver(this.b, this.a)]
       moved = sent.includes(true) || received.includes(true)
