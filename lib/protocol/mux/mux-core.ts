@@ -113,7 +113,7 @@ export class MuxCore implements StreamHost {
 
   consumed(record: StreamRecord, length: number, nowMs: number): void {
     const isDue = record.window.consume(length, this.keepalive.rttMs, nowMs)
-    if (!isDue || record.isOver || record.receiving === 'ended') return
+    if (!isDue) return
     this.keepalive.wantSample(nowMs)
     this.control.add(record)
   }
@@ -160,7 +160,6 @@ export class MuxCore implements StreamHost {
     if (record.life !== 'live' || record.sending !== 'ended' || record.receiving !== 'ended') return
     record.life = 'finished'
     this.#forget(record)
-    record.window.endGrowth()
     this.events.push({ kind: 'closed', stream: record })
     this.#endIfDrained()
   }

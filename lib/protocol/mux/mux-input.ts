@@ -155,7 +155,7 @@ export class MuxInput implements FrameSink {
     if (record.receiving === 'ended') throw violation('a second end', { streamId: record.id })
     if (record.opening === 'syn-sent') this.#accept(record)
     record.receiving = 'ended'
-    record.window.endGrowth()
+    record.window.end()
     this.#core.events.push({ kind: 'end', stream: record })
     this.#core.finishIfEnded(record)
   }

@@ -78,7 +78,7 @@ export class MuxOutput {
       if (this.#writer.length >= room) return
       this.#core.control.delete(record)
       const flags = record.opening === 'ack-due' ? FRAME_FLAGS.ack : 0
-      const delta = record.receiving === 'open' ? record.window.grant(nowMs) : 0
+      const delta = record.window.grant(nowMs)
       if (flags !== 0) record.opening = 'established'
       if (flags !== 0 || delta > 0) this.#frame(FRAME_TYPES.windowUpdate, flags, record.id, delta)
     }

@@ -23,6 +23,7 @@ export class ReceiveWindow {
   #held = 0
   #epochMs: number
   #isGrantDue = false
+  #isEnded = false
   /** It wants more than its initial size, whether or not it got that. */
   #isGrower = false
 
@@ -69,14 +70,15 @@ export class ReceiveWindow {
     }
     this.#held -= length
     this.#budget.release(length)
-    if (this.#isGrantDue || this.#owed < this.#size * GRANT_FRACTION) return false
+    if (this.#isEnded || this.#isGrantDue || this.#owed < this.#size * GRANT_FRACTION) return false
     this.#tune(rttMs, nowMs)
     this.#isGrantDue = this.#owed > 0
     return this.#isGrantDue
   }
 
-  /** What to grant the peer now: the delta of a window update. It counts as granted from here on. */
+  /** What to grant the peer now: the delta of a window update, 0 for none. It counts as granted from here on. */
   grant(nowMs: number): number {
+    if (this.#isEnded) return 0
     this.#isGrantDue = false
     const delta = Math.max(0, this.#owed)
     this.#available += delta
@@ -88,11 +90,12 @@ export class ReceiveWindow {
   close(): void {
     this.#budget.release(this.#held)
     this.#held = 0
-    this.endGrowth()
+    this.end()
   }
 
-  /** Nothing more will be received. What is held stays until it is consumed. */
-  endGrowth(): void {
+  /** Nothing more will be received: no more grants, no growth. What is held stays until it is consumed. */
+  end(): void {
+    this.#isEnded = true
     this.#budget.shrink(this.#grown)
     this.#size = INITIAL_WINDOW
     if (this.#isGrower) this.#budget.countGrower(-1)

@@ -110,6 +110,17 @@ test('bytes that are held after the end can still be consumed, and count until t
   t.deepEqual(peer.frames(), [], 'nobody is told of it')
 })
 
+test('regression: reading the rest of a stream that has ended makes no window grow', (t) => {
+  const peer = new RawPeer()
+  peer.nowMs += 100
+  peer.send({ type: PING, flags: ACK, streamId: 0, length: 0 })
+  peer.syn(1)
+  peer.data(1, new Uint8Array(INITIAL_WINDOW), FIN)
+  peer.offered.consume(INITIAL_WINDOW, peer.nowMs)
+  t.deepEqual(peer.session.memory, { held: 0, windowGrowth: 0 })
+  t.deepEqual(peer.frames(), [])
+})
+
 test('a refusal carries its reason, and so does a reset', (t) => {
   const pair = new MuxPair({ delayMs: 10 })
   const seen: string[] = []
