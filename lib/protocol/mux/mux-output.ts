@@ -1,0 +1,147 @@
+import { FRAME_FLAGS, FRAME_HEADER_LENGTH, FRAME_TYPES, SESSION_STREAM_ID } from './frame.ts'
+import { FrameWriter } from './frame-writer.ts'
+import type { MuxCore } from './mux-core.ts'
+import { MAX_OPEN_LENGTH } from './open-header.ts'
+import { QUEUE_LOW } from './stream-record.ts'
+import type { StreamRecord } from './stream-record.ts'
+
+/** Issue 4: no stream holds the link for more than this before others get their turn. */
+export const MAX_PAYLOAD_LENGTH = 64 * 1024
+
+/**
+ * Ours: a data frame is not begun with less room than this. It keeps the ends of pulls from being cut into splinters, and
+ * holds the longest OPEN, which must be whole in its frame.
+ */
+export const MIN_ROOM = FRAME_HEADER_LENGTH + MAX_OPEN_LENGTH
+
+/** Writes what a session has to say: first what others wait for (answers, resets, credit), then data, stream by stream. */
+export class MuxOutput {
+  readonly #core: MuxCore
+  readonly #writer = new FrameWriter()
+  /** Whose turn it is, and how much of it is left, in bytes of payload. */
+  #turnOf: StreamRecord | undefined
+  #turnLeft = 0
+  readonly #put = (piece: Uint8Array): void => this.#writer.payload(piece)
+
+  constructor(core: MuxCore) {
+    this.#core = core
+  }
+
+  get hasSomething(): boolean {
+    const { goAwayDue, pongs, resets, control, ready, keepalive, end } = this.#core
+    if (goAwayDue !== undefined || resets.length > 0) return true
+    if (end !== undefined) return false
+    return pongs.length > 0 || control.size > 0 || ready.size > 0 || keepalive.isPingDue
+  }
+
+  /** The next frames; more than `maxLength` bytes only by what {@link MIN_ROOM} asks for. */
+  next(maxLength: number, nowMs: number): readonly Uint8Array[] {
+    const room = Math.max(maxLength, MIN_ROOM)
+    this.#writeAnswers(nowMs)
+    this.#writeResets(room)
+    // A go away stands behind the resets: for some peers it is the last thing that they read.
+    if (this.#core.goAwayDue !== undefined && this.#core.resets.length === 0) {
+      this.#frame(FRAME_TYPES.goAway, 0, SESSION_STREAM_ID, this.#core.goAwayDue)
+      this.#core.goAwayDue = undefined
+    }
+    if (this.#core.end === undefined) {
+      this.#writeControl(room, nowMs)
+      this.#writeData(room)
+    }
+    return this.#writer.take()
+  }
+
+  #frame(type: number, flags: number, streamId: number, length: number): void {
+    this.#writer.header({ type, flags, streamId, length })
+  }
+
+  #writeAnswers(nowMs: number): void {
+    if (this.#core.end !== undefined) return
+    const { pongs, keepalive } = this.#core
+    for (const value of pongs) this.#frame(FRAME_TYPES.ping, FRAME_FLAGS.ack, SESSION_STREAM_ID, value)
+    pongs.length = 0
+    if (keepalive.isPingDue) {
+      this.#frame(FRAME_TYPES.ping, FRAME_FLAGS.syn, SESSION_STREAM_ID, keepalive.ping(nowMs))
+    }
+  }
+
+  #writeResets(room: number): void {
+    while (this.#writer.length < room) {
+      const reset = this.#core.resets.shift()
+      if (reset === undefined) return
+      this.#frame(FRAME_TYPES.windowUpdate, FRAME_FLAGS.rst, reset.id, reset.code)
+    }
+  }
+
+  #writeControl(room: number, nowMs: number): void {
+    for (const record of this.#core.control) {
+      if (this.#writer.length >= room) return
+      this.#core.control.delete(record)
+      const flags = record.opening === 'ack-due' ? FRAME_FLAGS.ack : 0
+      const delta = record.window.grant(nowMs)
+      if (flags !== 0) record.opening = 'established'
+      if (flags !== 0 || delta > 0) this.#frame(FRAME_TYPES.windowUpdate, flags, record.id, delta)
+    }
+  }
+
+  #writeData(room: number): void {
+    while (room - this.#writer.length >= MIN_ROOM) {
+      const record = this.#core.ready.first
+      if (record === undefined) return
+      if (record.opening === 'syn-due' && this.#core.unanswered >= this.#core.options.maxUnaccepted) {
+        this.#core.parked.append(record)
+        continue
+      }
+      if (record !== this.#turnOf) this.#beginTurn(record)
+      this.#writeFrame(record, room - this.#writer.length - FRAME_HEADER_LENGTH)
+      // A turn that the end of this pull has cut goes on in the next: else a stream could always get the short ones.
+      if (this.#turnLeft === 0 || !record.isSendable) this.#endTurn(record)
+    }
+  }
+
+  #beginTurn(record: StreamRecord): void {
+    this.#turnOf = record
+    this.#turnLeft = MAX_PAYLOAD_LENGTH
+  }
+
+  #endTurn(record: StreamRecord): void {
+    this.#turnOf = undefined
+    this.#core.ready.remove(record)
+    this.#core.schedule(record)
+  }
+
+  /** A part of a stream's turn: one data frame, and its end if that comes next. */
+  #writeFrame(record: StreamRecord, room: number): void {
+    const length = Math.min(record.queue.length, record.sendWindow, this.#turnLeft, room)
+    const flags = record.opening === 'syn-due' ? FRAME_FLAGS.syn : 0
+    if (flags !== 0) {
+      record.opening = 'syn-sent'
+      this.#core.unanswered++
+    }
+    if (length > 0) {
+      this.#frame(FRAME_TYPES.data, flags, record.id, length)
+      record.queue.take(length, this.#put)
+      record.sendWindow -= length
+      this.#turnLeft -= length
+    } else if (flags !== 0) {
+      this.#frame(FRAME_TYPES.windowUpdate, flags, record.id, 0)
+    }
+    if (record.queue.length === 0 && record.sending === 'fin-due') this.#writeEnd(record)
+    else if (record.wantsRoom && record.queue.length <= QUEUE_LOW) this.#tellRoom(record)
+  }
+
+  /**
+   * An end is a frame of its own, without data. Some implementations take it for the end before they look at the data
+   * of the same frame, and their readers lose it.
+   */
+  #writeEnd(record: StreamRecord): void {
+    this.#frame(FRAME_TYPES.windowUpdate, FRAME_FLAGS.fin, record.id, 0)
+    record.sending = 'ended'
+    this.#core.finishIfEnded(record)
+  }
+
+  #tellRoom(record: StreamRecord): void {
+    record.wantsRoom = false
+    this.#core.events.push({ kind: 'writable', stream: record })
+  }
+}
