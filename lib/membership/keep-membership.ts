@@ -3,18 +3,10 @@ import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { fullJitterMs } from './backoff.ts'
 import { holdMemberHome } from './hold-home.ts'
+import type { MembershipEvent } from './membership-event.ts'
 import type { ControlLink, Membership } from './membership.ts'
 import { Renewal } from './renewal.ts'
 import { takePushes } from './take-pushes.ts'
-
-/** News of a membership that is kept. */
-export type MembershipEvent =
-  | { readonly kind: 'connected'; readonly relay: string }
-  | { readonly kind: 'disconnected'; readonly error: ReachError; readonly retryInMs: number }
-  | { readonly kind: 'renewed'; readonly notAfterMs: number }
-  | { readonly kind: 'renewal-failed'; readonly error: ReachError }
-  | { readonly kind: 'deny-list'; readonly number: number; readonly keys: number }
-  | { readonly kind: 'root-set'; readonly number: number; readonly roots: number }
 
 /** How a membership is kept. */
 export interface KeepMembershipOptions {

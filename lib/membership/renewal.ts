@@ -1,7 +1,7 @@
 import { ReachError } from '../base/errors.ts'
 import type { Runtime, Timer } from '../base/runtime.ts'
 import { renewalDueMs } from '../identity/renewal-time.ts'
-import type { MembershipEvent } from './keep-membership.ts'
+import type { MembershipEvent } from './membership-event.ts'
 import type { Membership } from './membership.ts'
 
 /** What a renewal needs of the world, and whom it tells. */

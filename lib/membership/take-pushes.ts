@@ -1,6 +1,6 @@
 import { ReachError } from '../base/errors.ts'
 import type { ControlClient } from './control-client.ts'
-import type { MembershipEvent } from './keep-membership.ts'
+import type { MembershipEvent } from './membership-event.ts'
 import type { Membership } from './membership.ts'
 
 /** Whom to tell of news. */

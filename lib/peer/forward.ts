@@ -1,10 +1,10 @@
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import { transportAddress } from '../base/transport-address.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { connectUnix, listenUnix } from '../net/unix-socket.ts'
+import { resetConnection } from '../net/reset-connection.ts'
 import { splice } from '../net/splice.ts'
 import { listenTcp } from '../net/tcp-server.ts'
 import type { SessionStream } from '../session/session-stream.ts'
@@ -95,7 +95,7 @@ export async function forwardTo(
   options: ForwardOptions = {},
 ): Promise<Forwarding> {
   const { peer: name, service } = parseServiceAddress(address)
-  const onConnection = (socket: Socket) => void forward(peer, socket, { peer: name, service }, options)
+  const onConnection = (socket: Duplex) => void forward(peer, socket, { peer: name, service }, options)
   if (listen.kind === 'unix') {
     const server = await listenUnix(listen.path, onConnection)
     return forwardingOf(formatForwardTarget(listen), server)
@@ -117,7 +117,7 @@ function forwardingOf(local: string, server: { close(): Promise<void> }): Forwar
 
 async function forward(
   peer: Peer,
-  socket: Socket,
+  socket: Duplex,
   address: { readonly peer: string; readonly service: string },
   { onEvent, signal }: ForwardOptions,
 ): Promise<void> {
@@ -133,7 +133,7 @@ async function forward(
     })
     await carry(socket, stream, onEvent)
   } catch (error) {
-    socket.resetAndDestroy()
+    resetConnection(socket)
     onEvent?.({ kind: 'failed', error: asReach(explained(error, address)) })
   }
 }

@@ -1,6 +1,6 @@
 import type { ReachError } from '../base/errors.ts'
 import type { PeerId } from '../base/peer-id.ts'
-import type { MembershipEvent } from '../membership/keep-membership.ts'
+import type { MembershipEvent } from '../membership/membership-event.ts'
 import type { PathState } from '../session/session.ts'
 
 /** Who a session is with, for people and programs. */

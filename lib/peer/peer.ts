@@ -6,7 +6,7 @@ import type { PeerId } from '../base/peer-id.ts'
 import { isPeerId } from '../base/peer-id.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { holdMemberHome } from '../membership/hold-home.ts'
-import type { MembershipEvent } from '../membership/keep-membership.ts'
+import type { MembershipEvent } from '../membership/membership-event.ts'
 import { Membership } from '../membership/membership.ts'
 import { Renewal } from '../membership/renewal.ts'
 import { nodeRuntime } from '../net/node-runtime.ts'
@@ -280,10 +280,13 @@ export class Peer implements AsyncDisposable {
   }
 
   async #follow(): Promise<void> {
-    if (this.#stop.signal.aborted) return
+    if (this.#isStopped()) return
     await this.#membership.reload().catch(() => undefined) // a file that is being changed: the next look tells
-    if (!this.#stop.signal.aborted)
-      await this.#keepHome().catch((error: unknown) => void this.#end(asError(error)))
+    if (!this.#isStopped()) await this.#keepHome().catch((error: unknown) => void this.#end(asError(error)))
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted
   }
 
   #renewNow(): void {

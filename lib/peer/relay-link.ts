@@ -3,7 +3,7 @@ import { parseEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { fullJitterMs } from '../membership/backoff.ts'
-import type { MembershipEvent } from '../membership/keep-membership.ts'
+import type { MembershipEvent } from '../membership/membership-event.ts'
 import { isHopeless } from '../membership/keep-membership.ts'
 import type { ControlLink, Membership } from '../membership/membership.ts'
 import { takePushes } from '../membership/take-pushes.ts'
@@ -102,7 +102,7 @@ export class RelayLink {
       this.#client = undefined
       this.#control = undefined
       this.#lastError = error
-      if (signal.aborted) return
+      if (this.#isStopped()) return
       if (isHopeless(error)) {
         events.onHopeless(error)
         return
@@ -110,6 +110,10 @@ export class RelayLink {
       failures = runtime.clock.nowMs() - startMs > STABLE_MS ? 1 : failures + 1
       await this.#pause(error, fullJitterMs(failures, runtime.random.bytes(4)))
     }
+  }
+
+  #isStopped(): boolean {
+    return this.#stop.signal.aborted
   }
 
   async #pause(error: ReachError, backoffMs: number): Promise<void> {

@@ -1,0 +1,182 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
+import { netnsTest } from './support/netns-test.ts'
+import type { Station } from './support/relayed-network.ts'
+import { folderOf, relayedNetwork } from './support/relayed-network.ts'
+import type { RunningProgram } from './support/running-program.ts'
+
+/*
+ * Two members that can only dial out over TCP reach each other through relays: real processes, real NATs, and programs
+ * that others wrote at both ends.
+ */
+
+const GIB = 1024 * 1024 * 1024
+
+/** Bytes that no compression or luck can make up, the same for the same word, as a line of the shell. */
+function bytesOf(word: string, length: number): string {
+  return `(head -c ${length} /dev/zero | openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass pass:${word})`
+}
+
+async function hashOf(t: ExecutionContext, station: Station, source: string): Promise<string> {
+  const { stdout, stderr } = await station.shell(`${source} | sha256sum`)
+  t.regex(stdout, /^[0-9a-f]{64}/, stderr)
+  return stdout.slice(0, 64)
+}
+
+/** Alice exposes ports, bob listens for them. Both sides name the path that they use. */
+async function joinPorts(
+  alice: Station,
+  bob: Station,
+  ports: readonly number[],
+): Promise<{ readonly exposing: RunningProgram; readonly connecting: readonly RunningProgram[] }> {
+  const names = ports.flatMap((port) => ['--as', `p${port}`])
+  const exposing = alice.start('expose', ...ports.map(String), ...names)
+  for (const port of ports)
+    await exposing.waitForLine(new RegExp(`"event":"ready","service":"alice/p${port}"`))
+  const connecting = []
+  for (const port of ports) {
+    const program = bob.start('connect', `alice/p${port}`, String(port))
+    await program.waitForLine(/"event":"ready"/)
+    await program.waitForLine(/"event":"path","peer":"alice".*"kind":"relay"/)
+    connecting.push(program)
+  }
+  return { exposing, connecting }
+}
+
+netnsTest('a gibibyte goes through the relay whole, and each direction ends by itself', async (t, lab) => {
+  const { alice, bob } = await relayedNetwork(t, lab)
+  const { connecting, exposing } = await joinPorts(alice, bob, [9000, 9001])
+  const big = alice.startShell(`${bytesOf('big', GIB)} | nc -N -l 127.0.0.1 9000`)
+  await alice.listens(9000)
+  const expected = hashOf(t, alice, bytesOf('big', GIB))
+  const came = await bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  t.is(came.stdout.slice(0, 64), await expected)
+  t.is((await big.ended).code, 0)
+
+  // `cat file | nc`, answered with a file: the server begins when it has seen the end of what came, so the end of one
+  // direction has to arrive while the other goes on. (nc as a server gives up its own direction at the other's end.)
+  const folder = await folderOf(t)
+  const [toBob, toAlice] = [bytesOf('to-bob', 20_000_001), bytesOf('to-alice', 3_000_000)]
+  await writeFile(join(folder, 'serve.sh'), `sha256sum > ${folder}/at-alice\n${toBob}\n`)
+  alice.startShell(`socat -t 30 TCP-LISTEN:9001,bind=127.0.0.1 SYSTEM:'bash ${folder}/serve.sh'`)
+  await alice.listens(9001)
+  const atBob = await bob.shell(`${toAlice} | nc -N 127.0.0.1 9001 | sha256sum`)
+  t.is(atBob.stdout.slice(0, 64), await hashOf(t, alice, toBob))
+  const atAlice = await readFile(join(folder, 'at-alice'), 'utf8')
+  t.is(atAlice.slice(0, 64), await hashOf(t, bob, toAlice))
+
+  for (const program of [...connecting, exposing]) {
+    t.deepEqual(await program.stop('SIGINT'), { code: 0, signal: undefined }, program.stderr)
+  }
+})
+
+netnsTest('ssh, curl and wrk work through it', async (t, lab) => {
+  const { alice, bob } = await relayedNetwork(t, lab)
+  const folder = await folderOf(t)
+  const keys = `cd ${folder} && ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f user && cp user.pub authorized`
+  t.is((await alice.shell(keys)).code, 0)
+  const config = [
+    'Port 2222',
+    'ListenAddress 127.0.0.1',
+    `HostKey ${folder}/host`,
+    `AuthorizedKeysFile ${folder}/authorized`,
+    'StrictModes no',
+    'UsePAM no',
+    'PasswordAuthentication no',
+    'PermitRootLogin prohibit-password',
+    `PidFile ${folder}/pid`,
+  ]
+  await writeFile(join(folder, 'sshd_config'), `${config.join('\n')}\n`)
+  alice.startShell(`mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e -f ${folder}/sshd_config`)
+  const server = `require('node:http').createServer((q, s) => s.end(Buffer.alloc(q.url === '/big' ? 3e7 : 100, 'x'))).listen(8080, '127.0.0.1')`
+  await writeFile(join(folder, 'server.cjs'), server)
+  alice.startShell(`exec ${process.execPath} ${folder}/server.cjs`)
+  await alice.listens(2222)
+  await alice.listens(8080)
+  await joinPorts(alice, bob, [2222, 8080])
+
+  const ssh = `ssh -i ${folder}/user -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR`
+  const proxy = `-o ProxyCommand='${bob.connectCommand('alice/p2222')}'`
+  const remote = await bob.shell(`${bytesOf('ssh', 5_000_000)} | ${ssh} ${proxy} root@alice sha256sum`)
+  t.is(remote.stdout.slice(0, 64), await hashOf(t, bob, bytesOf('ssh', 5_000_000)), remote.stderr)
+  const overPort = await bob.shell(`${ssh} -p 2222 root@127.0.0.1 'cat /etc/hostname; echo done' </dev/null`)
+  t.regex(overPort.stdout, /done/)
+
+  const page = await bob.shell('curl -sS --max-time 30 http://127.0.0.1:8080/big | sha256sum')
+  t.is(page.stdout.slice(0, 64), await hashOf(t, bob, "head -c 30000000 /dev/zero | tr '\\0' x"))
+  const load = await bob.shell('wrk -t1 -c16 -d2s http://127.0.0.1:8080/')
+  t.regex(load.stdout, /[1-9][0-9]* requests in/)
+  t.notRegex(load.stdout, /Socket errors|Non-2xx/)
+})
+
+netnsTest(
+  'a relay that is killed loses nothing of a running transfer: the second takes over',
+  async (t, lab) => {
+    const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
+    const { connecting } = await joinPorts(alice, bob, [9000])
+    const length = 300_000_000
+    // Slow enough to be under way when the relay dies.
+    alice.startShell(`${bytesOf('moving', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
+    await alice.listens(9000)
+    const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+    await sleep(1500)
+    await relays[0]?.program.stop('SIGKILL')
+    const moved = await connecting[0]?.waitForLine(
+      /"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/,
+    )
+    t.truthy(moved)
+    t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('moving', length)))
+  },
+)
+
+netnsTest('the only relay is killed and comes back: sessions go on where they were', async (t, lab) => {
+  const { alice, bob, relays } = await relayedNetwork(t, lab)
+  const { connecting } = await joinPorts(alice, bob, [9000])
+  const length = 200_000_000
+  alice.startShell(`${bytesOf('waiting', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
+  await alice.listens(9000)
+  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  await sleep(1000)
+  await relays[0]?.program.stop('SIGKILL')
+  await connecting[0]?.waitForLine(/"event":"path-lost"/)
+  await relays[0]?.start()
+  const startedMs = performance.now()
+  await connecting[0]?.waitForLine(/"event":"path","peer":"alice"/)
+  t.log(`back after ${Math.round(performance.now() - startedMs)} ms`)
+  t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('waiting', length)))
+})
+
+netnsTest('a way that swallows packets is found dead, and another is taken', async (t, lab) => {
+  const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
+  const { connecting } = await joinPorts(alice, bob, [9000])
+  const length = 200_000_000
+  alice.startShell(`${bytesOf('swallowed', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
+  await alice.listens(9000)
+  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  await sleep(1000)
+  // Nothing is reset, nothing is said: packets vanish from now on.
+  await bob.host.nft(
+    `table ip fault { chain out { type filter hook output priority 0; ip daddr ${relays[0]?.ip ?? ''} drop; }; }`,
+  )
+  const moved = await connecting[0]?.waitForLine(/"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/)
+  t.truthy(moved)
+  t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('swallowed', length)))
+})
+
+netnsTest('a peer that is killed is gone, and its successor is found', async (t, lab) => {
+  const { alice, bob } = await relayedNetwork(t, lab)
+  const { exposing, connecting } = await joinPorts(alice, bob, [9000])
+  await exposing.stop('SIGKILL')
+  const refused = await bob.run('ping', 'alice', '--count', '1')
+  t.is(refused.code, 3, refused.stderr)
+  t.regex(refused.stderr, /alice is not connected|alice did not come/)
+  const again = alice.start('expose', '9000', '--as', 'p9000')
+  await again.waitForLine(/"event":"ready"/)
+  alice.startShell(`echo hello | nc -N -l 127.0.0.1 9000`)
+  await alice.listens(9000)
+  await connecting[0]?.waitForLine(/"event":"path-lost"/)
+  const direct = await bob.shell(`${bob.connectCommand('alice/p9000')} </dev/null`)
+  t.is(direct.stdout, 'hello\n', direct.stderr)
+})
