@@ -128,20 +128,9 @@ export class Container {
   }
 }
 
-/** Everything below a folder that somebody but its owner may touch, or that is not its owner's. */
+/** The paths below a folder that somebody but this user may touch, or that are not this user's. */
 export async function looseFiles(folder, uid) {
-  const output = await attempt([
-    'find',
-    folder,
-    '(',
-    '-perm',
-    '/077',
-    '-o',
-    '-not',
-    '-uid',
-    String(uid),
-    ')',
-    '-ls',
-  ])
-  return output.output.split('\n').filter((line) => line !== '')
+  const loose = ['(', '-perm', '/077', '-o', '-not', '-uid', String(uid), ')']
+  const { output } = await attempt(['find', folder, '-mindepth', '1', ...loose, '-printf', '%m %P\n'])
+  return output.split('\n').filter((line) => line !== '')
 }
