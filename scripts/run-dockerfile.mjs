@@ -9,7 +9,8 @@
  * have the same network.
  *
  * Needs root on Linux, debootstrap and util-linux. Everything is in a file system in memory that only its own processes
- * see, so nothing is left behind but, after SIGKILL, an empty folder. Exit codes: 0 all well, 1 not, 77 it can't be done on this machine.
+ * see, so nothing is left behind but, after SIGKILL, an empty folder. Exit codes: 0 all well, 1 not, 77 it can't be done
+ * on this machine.
  */
 import { spawn } from 'node:child_process'
 import { accessSync, constants, mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
