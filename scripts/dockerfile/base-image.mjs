@@ -5,6 +5,9 @@ import { attempt, run } from './programs.mjs'
 /** Something that this machine lacks: no fault of the Dockerfile. */
 export class CannotHere extends Error {}
 
+/** Where, in the base image, the authorities are that Node trusts on this machine beside its own. */
+export const MACHINE_AUTHORITIES = '/usr/local/share/machine-authorities.pem'
+
 /** Ours: sixty megabytes from the nearest mirror take seconds. */
 const DEBOOTSTRAP_TIMEOUT_MS = 180_000
 const PACKAGES_FORMAT = '$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(SITE)'
@@ -61,6 +64,9 @@ async function addNode(folder) {
   copyFileSync(process.execPath, join(local, 'bin', 'node'))
   cpSync(npmFolder(), join(local, 'lib', 'node_modules', 'npm'), { recursive: true, verbatimSymlinks: true })
   symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(local, 'bin', 'npm'))
+  const authorities = process.env['NODE_EXTRA_CA_CERTS']
+  if (authorities !== undefined && existsSync(authorities))
+    copyFileSync(authorities, join(folder, MACHINE_AUTHORITIES))
   const { code, output } = await attempt(['chroot', folder, 'node', '--version'])
   if (code !== 0) throw new CannotHere(`the Node of this machine does not run on that Debian: ${output}`)
   return output

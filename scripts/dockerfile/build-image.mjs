@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join, posix } from 'node:path'
-import { CannotHere, makeBaseImage, megabytes, overlay } from './base-image.mjs'
+import { CannotHere, MACHINE_AUTHORITIES, makeBaseImage, megabytes, overlay } from './base-image.mjs'
 import { copyTree } from './build-context.mjs'
 import { argument, commandOf, expand, pairs, refusal, words } from './parse.mjs'
 import { attempt, ProgramFailure, run } from './programs.mjs'
@@ -138,8 +138,8 @@ function copy(step, stage, paths, { context, built }) {
 async function runStep(step, stage, variables, { cache, say }) {
   if (stage.config.user !== '0') throw refusal(step, 'RUN after USER')
   const command = commandOf(step)
-  const npm = cache === undefined ? {} : { npm_config_offline: 'true' }
-  const { code, output } = await inRoot(stage, command, { ...variables, ...npm }, { cache, isOnline: false })
+  const offline = { ...variables, npm_config_offline: 'true' }
+  const { code, output } = await inRoot(stage, command, offline, { cache, isOnline: false })
   if (code === 0) return
   const isForPackages = /ENOTCACHED|EAI_AGAIN|ENETUNREACH|ENOTFOUND/.test(output)
   if (!isForPackages) throw new ProgramFailure([`Dockerfile:${step.line}:`, ...command], code, output)
@@ -147,7 +147,7 @@ async function runStep(step, stage, variables, { cache, say }) {
     `line ${step.line}: not all packages are in npm's cache, so it is run again with this machine's network`,
   )
   const registry = await run(['npm', 'config', 'get', 'registry'])
-  const online = { ...variables, npm_config_registry: registry }
+  const online = { ...variables, npm_config_registry: registry, NODE_EXTRA_CA_CERTS: MACHINE_AUTHORITIES }
   const again = await inRoot(stage, command, online, { cache, isOnline: true })
   if (again.code !== 0)
     throw new CannotHere(`npm could not install: ${again.output.split('\n').at(-1) ?? ''}`)
