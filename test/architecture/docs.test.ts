@@ -14,7 +14,14 @@ import {
 } from './documents.ts'
 import { readRepositoryFile, REPOSITORY } from './source-tree.ts'
 
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...docsPages()]
+const PAGES = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'docker/README.md',
+  ...docsPages(),
+]
 const USAGE_TEXT = Object.values(USAGE).join('\n')
 
 test('docs/errors.md explains every error code, and no other', (t) => {
