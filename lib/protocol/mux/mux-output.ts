@@ -88,10 +88,6 @@ export class MuxOutput {
     while (room - this.#writer.length >= MIN_ROOM) {
       const record = this.#core.ready.first
       if (record === undefined) return
-      if (record.opening === 'syn-due' && this.#core.unanswered >= this.#core.options.maxUnaccepted) {
-        this.#core.parked.append(record)
-        continue
-      }
       if (record !== this.#turnOf) this.#beginTurn(record)
       this.#writeFrame(record, room - this.#writer.length - FRAME_HEADER_LENGTH)
       // A turn that the end of this pull has cut goes on in the next: else a stream could always get the short ones.
@@ -114,10 +110,7 @@ export class MuxOutput {
   #writeFrame(record: StreamRecord, room: number): void {
     const length = Math.min(record.queue.length, record.sendWindow, this.#turnLeft, room)
     const flags = record.opening === 'syn-due' ? FRAME_FLAGS.syn : 0
-    if (flags !== 0) {
-      record.opening = 'syn-sent'
-      this.#core.unanswered++
-    }
+    if (flags !== 0) record.opening = 'syn-sent'
     if (length > 0) {
       this.#frame(FRAME_TYPES.data, flags, record.id, length)
       record.queue.take(length, this.#put)

@@ -2,7 +2,7 @@ import test from 'ava'
 import { ReachError } from '../../../../lib/base/errors.ts'
 import { FRAME_FLAGS, FRAME_TYPES, INITIAL_WINDOW } from '../../../../lib/protocol/mux/frame.ts'
 import { GO_AWAY_CODES } from '../../../../lib/protocol/mux/go-away.ts'
-import { MAX_PENDING_REFUSALS } from '../../../../lib/protocol/mux/mux-core.ts'
+import { MAX_PENDING_RESETS } from '../../../../lib/protocol/mux/mux-core.ts'
 import { MAX_PENDING_PONGS } from '../../../../lib/protocol/mux/mux-input.ts'
 import { MAX_SKIPPED_IDS } from '../../../../lib/protocol/mux/peer-stream-ids.ts'
 import { openWeb } from '../../../vectors/yamux.ts'
@@ -192,7 +192,7 @@ const lies: readonly (readonly [string, (peer: RawPeer) => void])[] = [
     'opens streams without reading the refusals',
     (peer) => {
       peer.session.drain()
-      for (let i = 0; i <= MAX_PENDING_REFUSALS + 2048; i++) peer.syn(1 + 2 * i)
+      for (let i = 0; i <= MAX_PENDING_RESETS + 2048; i++) peer.syn(1 + 2 * i)
     },
   ],
 ]
