@@ -14,8 +14,8 @@ import type { StreamHost } from './stream-record.ts'
 import { StreamRing } from './stream-ring.ts'
 import { violation } from './violation.ts'
 
-/** Ours: refusals that the peer has not read yet. Whoever opens more streams than that without reading is no peer. */
-export const MAX_PENDING_REFUSALS = 8192
+/** Ours: resets that the link has not taken yet. Who opens more streams with that many unread answers is no peer. */
+export const MAX_PENDING_RESETS = 8192
 
 /** A reset that is to be sent; its stream is forgotten already. */
 export interface PendingReset {
@@ -37,7 +37,7 @@ export class MuxCore implements StreamHost {
   readonly events = new EventQueue<MuxEvent>()
   /** Streams whose turn on the link will come, in that order. */
   readonly ready = new StreamRing<StreamRecord>()
-  /** Streams of ours that wait until the peer has answered others. */
+  /** Streams of ours that wait until the peer has answered others: those of which it has not heard, in order. */
   readonly parked = new StreamRing<StreamRecord>()
   /** Streams that owe an acknowledgement or credit. */
   readonly control = new Set<StreamRecord>()
@@ -49,13 +49,13 @@ export class MuxCore implements StreamHost {
   end: MuxEnd | undefined
   isDraining = false
   isPeerDraining = false
-  /** Streams of ours that the peer has not answered. */
-  unanswered = 0
   /** Streams of the peer that we have not decided on. */
   offered = 0
   /** Data that may still come for streams that are over: what their windows allowed when they were forgotten. */
   orphanAllowance = 0
   #ours = 0
+  /** Streams of ours that the peer has not answered, or will hear of next. */
+  #unanswered = 0
   #nextId: number
 
   constructor(setup: MuxSetup, nowMs: number) {
@@ -83,7 +83,10 @@ export class MuxCore implements StreamHost {
     const id = this.#nextId
     this.#nextId += 2
     this.#ours++
-    return this.#add(id, true, service, nowMs)
+    const record = this.#add(id, true, service, nowMs)
+    this.parked.append(record)
+    this.#unpark()
+    return record
   }
 
   openPeers(id: number, service: string | undefined, nowMs: number): StreamRecord {
@@ -125,9 +128,8 @@ export class MuxCore implements StreamHost {
   }
 
   abandon(record: StreamRecord, code: number): void {
-    const isKnownToPeer = record.opening !== 'syn-due'
     this.tearDown(record)
-    if (isKnownToPeer) this.resets.push({ id: record.id, code })
+    if (record.isKnownToPeer) this.resets.push({ id: record.id, code })
     this.#endIfDrained()
   }
 
@@ -138,21 +140,32 @@ export class MuxCore implements StreamHost {
     this.#endIfDrained()
   }
 
+  /** The peer opens a stream, whatever becomes of it. @throws {ReachError} ERR_REACH_PROTOCOL for too many */
+  admitOpening(): void {
+    if (this.resets.length < MAX_PENDING_RESETS) return
+    throw violation('it opens streams and does not read the answers', { resets: this.resets.length })
+  }
+
   /** Refuses a stream that is not, and will not be, in our books. */
   refuse(id: number, code: number): void {
-    if (this.resets.length >= MAX_PENDING_REFUSALS) {
-      throw violation('it opens streams and does not read the answers', { refusals: this.resets.length })
-    }
     this.orphanAllowance += INITIAL_WINDOW
     this.resets.push({ id, code })
   }
 
-  /** A stream that makes us hold too much goes, so that the others can stay. */
-  dropIfOverShare(record: StreamRecord): void {
-    if (!this.budget.isOverShare(record.window.held, this.streams.size)) return
+  /** A stream that makes us hold too much goes, so that the others can stay. @returns whether it went */
+  dropIfTooMuch(record: StreamRecord): boolean {
+    if (!this.budget.isTooMuch(record.window.held, this.streams.size)) return false
     const code = RESET_REASONS['too-slow']
     this.events.push({ kind: 'reset', stream: record, code, by: 'us' })
     this.abandon(record, code)
+    return true
+  }
+
+  /** The peer's direction has ended: it wants no credit any more. */
+  endReceiving(record: StreamRecord): void {
+    record.receiving = 'ended'
+    record.window.end()
+    if (record.opening !== 'ack-due') this.control.delete(record)
   }
 
   /** Ends a stream whose both directions have ended. */
@@ -207,14 +220,23 @@ export class MuxCore implements StreamHost {
     record.ring?.remove(record)
     if (record.isOurs) this.#ours--
     if (record.opening === 'offered') this.offered--
-    if (record.opening === 'syn-sent') this.#freeSlot()
+    if (record.opening === 'syn-due' || record.opening === 'syn-sent') this.#freeSlot()
   }
 
   /** One stream less waits for an answer: the next one may go. */
   #freeSlot(): void {
-    this.unanswered--
+    this.#unanswered--
+    this.#unpark()
+  }
+
+  /** Each has its slot before it queues for the link: so no stream overtakes another one that was opened earlier. */
+  #unpark(): void {
+    if (this.#unanswered >= this.options.maxUnaccepted) return
     const next = this.parked.shift()
-    if (next !== undefined) this.ready.append(next)
+    if (next === undefined) return
+    this.#unanswered++
+    next.opening = 'syn-due'
+    this.ready.append(next)
   }
 
   #endIfDrained(): void {

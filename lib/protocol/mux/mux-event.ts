@@ -16,7 +16,11 @@ export type MuxEvent =
   | { readonly kind: 'open'; readonly stream: MuxStream }
   /** The peer accepted a stream of ours. */
   | { readonly kind: 'accepted'; readonly stream: MuxStream }
-  /** Bytes of a stream, in order, each once: a view of a chunk that `receive` was given. `consume` them some time. */
+  /**
+   * Bytes of a stream, in order, each once: a view of a chunk that `receive` was given. `consume` them some time. Who keeps
+   * them until then copies small ones into something larger: a view keeps all of its chunk, and costs some hundred bytes
+   * itself, while the windows that bound what the peer can send count only the bytes.
+   */
   | { readonly kind: 'data'; readonly stream: MuxStream; readonly bytes: Uint8Array }
   /** The peer's direction ended; all of it was given. */
   | { readonly kind: 'end'; readonly stream: MuxStream }

@@ -47,7 +47,7 @@ export class MuxInput implements FrameSink {
     this.#payload = SKIP
     if ((header.flags & FRAME_FLAGS.syn) !== 0) return this.#onSyn(header)
     const record = this.#core.streams.get(header.streamId)
-    if (record === undefined || record.opening === 'syn-due') this.#onUnknown(header)
+    if (record?.isKnownToPeer !== true) this.#onUnknown(header)
     else this.#onStreamFrame(record, header)
   }
 
@@ -61,8 +61,16 @@ export class MuxInput implements FrameSink {
     if (this.#payload.kind !== 'data') return
     const { record, isLast } = this.#payload
     if (record.isOver) return
-    if (data.length > 0) this.#core.events.push({ kind: 'data', stream: record, bytes: data })
+    if (data.length > 0 && !this.#take(record, data)) return
     if (isLast && left === 0) this.#onFin(record)
+  }
+
+  /** Bytes for a stream. @returns false when they were too much, and the stream had to go */
+  #take(record: StreamRecord, data: Uint8Array): boolean {
+    record.window.receive(data.length)
+    if (this.#core.dropIfTooMuch(record)) return false
+    this.#core.events.push({ kind: 'data', stream: record, bytes: data })
+    return true
   }
 
   #onSyn(header: FrameHeader): void {
@@ -70,6 +78,7 @@ export class MuxInput implements FrameSink {
     const isData = header.type === FRAME_TYPES.data
     this.#core.ids.admit(id)
     if (isData && length > INITIAL_WINDOW) throw violation('more data than the window has', { length })
+    this.#core.admitOpening()
     const refusal = this.#refusalOfSyn(isData ? length : 0)
     if (refusal !== undefined) {
       this.#core.refuse(id, RESET_REASONS[refusal])
@@ -100,8 +109,14 @@ export class MuxInput implements FrameSink {
       this.#takeAllowance(length)
       return SKIP
     }
+    if (this.#core.isDraining) {
+      this.#core.refuse(id, RESET_REASONS.draining)
+      this.#takeAllowance(length)
+      return SKIP
+    }
     const record = this.#core.openPeers(id, read.open.service, this.nowMs)
-    record.window.receive(length)
+    record.window.announce(length)
+    record.window.receive(this.#open.length)
     this.#core.consumed(record, this.#open.length, this.nowMs)
     return { kind: 'data', record, isLast }
   }
@@ -131,7 +146,7 @@ export class MuxInput implements FrameSink {
   #onData(record: StreamRecord, header: FrameHeader): void {
     const { length, streamId } = header
     if (record.receiving === 'ended') throw violation('data behind the end', { streamId, length })
-    if (!record.window.receive(length)) {
+    if (!record.window.announce(length)) {
       const { available } = record.window
       throw violation('more data than the window has', { streamId, length, available })
     }
@@ -139,8 +154,7 @@ export class MuxInput implements FrameSink {
     if (record.opening === 'syn-sent') this.#accept(record)
     const isLast = (header.flags & FRAME_FLAGS.fin) !== 0
     this.#payload = { kind: 'data', record, isLast }
-    if (length > 0) this.#core.dropIfOverShare(record)
-    else if (isLast) this.#onFin(record)
+    if (length === 0 && isLast) this.#onFin(record)
   }
 
   #onWindowUpdate(record: StreamRecord, delta: number): void {
@@ -154,14 +168,15 @@ export class MuxInput implements FrameSink {
   #onFin(record: StreamRecord): void {
     if (record.receiving === 'ended') throw violation('a second end', { streamId: record.id })
     if (record.opening === 'syn-sent') this.#accept(record)
-    record.receiving = 'ended'
-    record.window.end()
+    this.#core.endReceiving(record)
     this.#core.events.push({ kind: 'end', stream: record })
     this.#core.finishIfEnded(record)
   }
 
   #onReset(record: StreamRecord, header: FrameHeader, isData: boolean): void {
-    this.#spendNoise('resets')
+    // Who resets what was accepted has spent a round trip, as one who ends it has. Earlier resets get round all limits of
+    // streams at once. Those of our own streams are as many as we open.
+    if (record.opening === 'offered') this.#spendNoise('resets')
     this.#core.wasReset(record, isData ? RESET_REASONS.unspecified : header.length)
     if (isData) this.#takeAllowance(header.length)
   }
@@ -172,7 +187,6 @@ export class MuxInput implements FrameSink {
     if (this.#core.streams.has(streamId) || !this.#core.isPast(streamId)) {
       throw violation('a frame for a stream that was never opened', { streamId })
     }
-    if ((header.flags & FRAME_FLAGS.rst) !== 0) this.#spendNoise('resets')
     if (header.type === FRAME_TYPES.data) this.#takeAllowance(length)
   }
 

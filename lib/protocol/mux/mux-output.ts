@@ -21,6 +21,8 @@ export class MuxOutput {
   /** Whose turn it is, and how much of it is left, in bytes of payload. */
   #turnOf: StreamRecord | undefined
   #turnLeft = 0
+  /** How long the pull at hand may become. */
+  #length = 0
   readonly #put = (piece: Uint8Array): void => this.#writer.payload(piece)
 
   constructor(core: MuxCore) {
@@ -34,21 +36,22 @@ export class MuxOutput {
     return pongs.length > 0 || control.size > 0 || ready.size > 0 || keepalive.isPingDue
   }
 
-  /** The next frames; more than `maxLength` bytes only by what {@link MIN_ROOM} asks for. */
+  /** The next frames: `maxLength` bytes at most, or {@link MIN_ROOM} when that is more. */
   next(maxLength: number, nowMs: number): readonly Uint8Array[] {
-    const room = Math.max(maxLength, MIN_ROOM)
+    this.#length = Math.max(maxLength, MIN_ROOM)
     this.#writeAnswers(nowMs)
-    this.#writeResets(room)
-    // A go away stands behind the resets: for some peers it is the last thing that they read.
-    if (this.#core.goAwayDue !== undefined && this.#core.resets.length === 0) {
-      this.#frame(FRAME_TYPES.goAway, 0, SESSION_STREAM_ID, this.#core.goAwayDue)
-      this.#core.goAwayDue = undefined
-    }
+    this.#writeResets()
+    this.#writeGoAway()
     if (this.#core.end === undefined) {
-      this.#writeControl(room, nowMs)
-      this.#writeData(room)
+      this.#writeControl(nowMs)
+      this.#writeData()
     }
     return this.#writer.take()
+  }
+
+  /** What still fits into this pull. */
+  get #room(): number {
+    return this.#length - this.#writer.length
   }
 
   #frame(type: number, flags: number, streamId: number, length: number): void {
@@ -65,17 +68,25 @@ export class MuxOutput {
     }
   }
 
-  #writeResets(room: number): void {
-    while (this.#writer.length < room) {
+  #writeResets(): void {
+    while (this.#room >= FRAME_HEADER_LENGTH) {
       const reset = this.#core.resets.shift()
       if (reset === undefined) return
       this.#frame(FRAME_TYPES.windowUpdate, FRAME_FLAGS.rst, reset.id, reset.code)
     }
   }
 
-  #writeControl(room: number, nowMs: number): void {
+  /** It stands behind the resets: for some peers it is the last thing that they read. */
+  #writeGoAway(): void {
+    const { goAwayDue, resets } = this.#core
+    if (goAwayDue === undefined || resets.length > 0 || this.#room < FRAME_HEADER_LENGTH) return
+    this.#frame(FRAME_TYPES.goAway, 0, SESSION_STREAM_ID, goAwayDue)
+    this.#core.goAwayDue = undefined
+  }
+
+  #writeControl(nowMs: number): void {
     for (const record of this.#core.control) {
-      if (this.#writer.length >= room) return
+      if (this.#room < FRAME_HEADER_LENGTH) return
       this.#core.control.delete(record)
       const flags = record.opening === 'ack-due' ? FRAME_FLAGS.ack : 0
       const delta = record.window.grant(nowMs)
@@ -84,16 +95,12 @@ export class MuxOutput {
     }
   }
 
-  #writeData(room: number): void {
-    while (room - this.#writer.length >= MIN_ROOM) {
+  #writeData(): void {
+    while (this.#room >= MIN_ROOM) {
       const record = this.#core.ready.first
       if (record === undefined) return
-      if (record.opening === 'syn-due' && this.#core.unanswered >= this.#core.options.maxUnaccepted) {
-        this.#core.parked.append(record)
-        continue
-      }
       if (record !== this.#turnOf) this.#beginTurn(record)
-      this.#writeFrame(record, room - this.#writer.length - FRAME_HEADER_LENGTH)
+      this.#writeFrame(record)
       // A turn that the end of this pull has cut goes on in the next: else a stream could always get the short ones.
       if (this.#turnLeft === 0 || !record.isSendable) this.#endTurn(record)
     }
@@ -111,13 +118,11 @@ export class MuxOutput {
   }
 
   /** A part of a stream's turn: one data frame, and its end if that comes next. */
-  #writeFrame(record: StreamRecord, room: number): void {
+  #writeFrame(record: StreamRecord): void {
+    const room = this.#room - FRAME_HEADER_LENGTH
     const length = Math.min(record.queue.length, record.sendWindow, this.#turnLeft, room)
     const flags = record.opening === 'syn-due' ? FRAME_FLAGS.syn : 0
-    if (flags !== 0) {
-      record.opening = 'syn-sent'
-      this.#core.unanswered++
-    }
+    if (flags !== 0) record.opening = 'syn-sent'
     if (length > 0) {
       this.#frame(FRAME_TYPES.data, flags, record.id, length)
       record.queue.take(length, this.#put)
@@ -126,8 +131,9 @@ export class MuxOutput {
     } else if (flags !== 0) {
       this.#frame(FRAME_TYPES.windowUpdate, flags, record.id, 0)
     }
-    if (record.queue.length === 0 && record.sending === 'fin-due') this.#writeEnd(record)
-    else if (record.wantsRoom && record.queue.length <= QUEUE_LOW) this.#tellRoom(record)
+    if (record.wantsRoom && record.queue.length <= QUEUE_LOW) this.#tellRoom(record)
+    const isEndNext = record.queue.length === 0 && record.sending === 'fin-due'
+    if (isEndNext && this.#room >= FRAME_HEADER_LENGTH) this.#writeEnd(record)
   }
 
   /**
@@ -142,6 +148,6 @@ export class MuxOutput {
 
   #tellRoom(record: StreamRecord): void {
     record.wantsRoom = false
-    this.#core.events.push({ kind: 'writable', stream: record })
+    if (record.sending === 'open') this.#core.events.push({ kind: 'writable', stream: record })
   }
 }

@@ -1,6 +1,6 @@
 import { ReachError } from '../../base/errors.ts'
 import { FrameParser } from './frame-parser.ts'
-import { GO_AWAY_CODES } from './go-away.ts'
+import { GO_AWAY_CODES, MAX_GO_AWAY_CODE } from './go-away.ts'
 import { MuxCore } from './mux-core.ts'
 import type { OpenRefusal } from './mux-core.ts'
 import type { MuxEnd, MuxEvent } from './mux-event.ts'
@@ -107,7 +107,7 @@ export class MuxSession {
   /**
    * The next bytes for the link, as chunks for one write; none when there is nothing to say. Payloads are the chunks that
    * were written, not copies.
-   * @param maxLength how much the link takes now; exceeded by at most a kilobyte, and only when it is less than that
+   * @param maxLength how much the link takes now; exceeded only when it is less than 1,036 bytes, up to these
    */
   pull(maxLength: number, nowMs: number): readonly Uint8Array[] {
     return this.#output.next(maxLength, nowMs)
@@ -118,8 +118,15 @@ export class MuxSession {
     this.#core.drain()
   }
 
-  /** Ends it at once, and all streams with it. */
+  /**
+   * Ends it at once, and all streams with it.
+   * @param code what the peer is told: one of GO_AWAY_CODES, or any other number of 32 bits
+   * @throws {RangeError} for a code that is none
+   */
   close(code: number = GO_AWAY_CODES.normal): void {
+    if (!Number.isInteger(code) || code < 0 || code > MAX_GO_AWAY_CODE) {
+      throw new RangeError(`go away code ${code} is not from 0 to 2^32 - 1`)
+    }
     this.#core.finish({ kind: 'closed', by: 'us', code }, code)
   }
 

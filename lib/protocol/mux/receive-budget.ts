@@ -2,7 +2,7 @@
 export interface ReceiveLimits {
   /** By how much all windows together may grow over their initial size. */
   readonly maxWindowGrowth: number
-  /** Received and not consumed yet, of all streams together; see {@link ReceiveBudget.isOverShare}. */
+  /** Received and not consumed yet, of all streams together; see {@link ReceiveBudget.isTooMuch}. */
   readonly maxHeld: number
 }
 
@@ -10,7 +10,7 @@ export interface ReceiveLimits {
  * The session's memory for received bytes, shared by its streams. Two sums: the growth of windows, handed out until it
  * is used up, and what is held for readers. The initial windows alone can't be refused (the peer takes them for
  * granted), so with very many streams the second sum may pass its limit: then streams that hold more than their share
- * have to go, which bounds it by twice the limit.
+ * have to go when more comes for them, and at twice the limit every stream for which something comes.
  */
 export class ReceiveBudget {
   readonly #limits: ReceiveLimits
@@ -70,8 +70,13 @@ export class ReceiveBudget {
     this.#held -= length
   }
 
-  /** True when too much is held in all, and this stream holds more of it than an equal share. */
-  isOverShare(held: number, streams: number): boolean {
-    return this.#held > this.#limits.maxHeld && held > this.#limits.maxHeld / Math.max(1, streams)
+  /**
+   * True when too much is held in all, and this stream holds more of it than an equal share. Shares alone are no bound:
+   * they were larger while there were fewer streams, and streams that ended unread have none.
+   */
+  isTooMuch(held: number, streams: number): boolean {
+    const { maxHeld } = this.#limits
+    if (this.#held <= maxHeld) return false
+    return this.#held > 2 * maxHeld || held > maxHeld / Math.max(1, streams)
   }
 }

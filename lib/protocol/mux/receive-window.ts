@@ -18,8 +18,10 @@ export class ReceiveWindow {
   readonly #budget: ReceiveBudget
   readonly #maxSize: number
   #size = INITIAL_WINDOW
-  /** What the peer may still send. */
+  /** What the peer may still announce. */
   #available = INITIAL_WINDOW
+  /** Announced by the header of a frame, and not come in yet. */
+  #announced = 0
   #held = 0
   #epochMs: number
   #isGrantDue = false
@@ -39,7 +41,7 @@ export class ReceiveWindow {
     return this.#size
   }
 
-  /** What the peer may still send. */
+  /** What the peer may still announce. */
   get available(): number {
     return this.#available
   }
@@ -49,13 +51,19 @@ export class ReceiveWindow {
     return this.#held
   }
 
-  /** Bytes come in; false when they are more than was granted, and nothing is changed. */
-  receive(length: number): boolean {
+  /** A frame says that so many bytes follow; false when they are more than was granted, and nothing is changed. */
+  announce(length: number): boolean {
     if (length > this.#available) return false
     this.#available -= length
+    this.#announced += length
+    return true
+  }
+
+  /** Announced bytes come in: only now do they take memory, and can be consumed. */
+  receive(length: number): void {
+    this.#announced -= length
     this.#held += length
     this.#budget.hold(length)
-    return true
   }
 
   /**
@@ -103,7 +111,7 @@ export class ReceiveWindow {
   }
 
   get #owed(): number {
-    return this.#size - this.#available - this.#held
+    return this.#size - this.#available - this.#announced - this.#held
   }
 
   get #grown(): number {

@@ -1,3 +1,6 @@
+/** What is left of a chunk in the array once it was handed on, so that its memory is not kept. */
+const NOTHING = new Uint8Array(0)
+
 /** Chunks that wait to be sent, by reference, in order; any part of them can be taken from the front. */
 export class SendQueue {
   #chunks: Uint8Array[] = []
@@ -23,7 +26,7 @@ export class SendQueue {
       const chunk = this.#chunks[this.#next]
       if (chunk === undefined) break
       if (chunk.length <= left) {
-        this.#next++
+        this.#chunks[this.#next++] = NOTHING
         left -= chunk.length
         to(chunk)
       } else {

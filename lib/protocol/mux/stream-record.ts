@@ -12,6 +12,8 @@ export const QUEUE_LOW = 64 * 1024
 
 /** How far the two sides have agreed on a stream. */
 export type Opening =
+  /** Ours, and too many others wait for the peer's answer. */
+  | 'parked'
   /** Ours, and the peer does not know of it yet. */
   | 'syn-due'
   /** Ours, without an answer. */
@@ -71,7 +73,12 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
     this.isOurs = of.isOurs
     this.service = of.service
     this.window = of.window
-    this.opening = of.isOurs ? 'syn-due' : 'offered'
+    this.opening = of.isOurs ? 'parked' : 'offered'
+  }
+
+  /** The peer may speak of it. */
+  get isKnownToPeer(): boolean {
+    return this.opening !== 'parked' && this.opening !== 'syn-due'
   }
 
   get isAccepted(): boolean {
@@ -96,7 +103,7 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
 
   /** True when a turn on the link would not be in vain. */
   get isSendable(): boolean {
-    if (this.life !== 'live' || this.opening === 'offered') return false
+    if (this.life !== 'live' || this.opening === 'offered' || this.opening === 'parked') return false
     if (this.opening === 'syn-due') return true
     return this.queue.length > 0 ? this.sendWindow > 0 : this.sending === 'fin-due'
   }
@@ -114,7 +121,8 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
     if (this.sending !== 'open') throw new RangeError('write after end')
     this.queue.push(chunk)
     this.#host.schedule(this)
-    this.wantsRoom = this.queue.length >= QUEUE_HIGH
+    // Once it has said false, `writable` follows, whatever is written meanwhile.
+    if (this.queue.length >= QUEUE_HIGH) this.wantsRoom = true
     return !this.wantsRoom
   }
 

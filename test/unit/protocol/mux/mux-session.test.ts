@@ -8,7 +8,7 @@ import { RESET_REASONS, streamResetError } from '../../../../lib/protocol/mux/re
 import { QUEUE_HIGH } from '../../../../lib/protocol/mux/stream-record.ts'
 import { openWeb } from '../../../vectors/yamux.ts'
 import { MuxPair } from './mux-pair.ts'
-import { frameBytes, RawPeer } from './raw-peer.ts'
+import { frameBytes, framesIn, RawPeer } from './raw-peer.ts'
 
 const { syn: SYN, ack: ACK, fin: FIN, rst: RST } = FRAME_FLAGS
 const { data: DATA, windowUpdate: WINDOW, ping: PING, goAway: GO_AWAY } = FRAME_TYPES
@@ -214,6 +214,36 @@ test('a pull gives no more than it is asked for, small rests excepted', (t) => {
   }
 })
 
+test('a pull of nothing but small frames keeps to its length, too', (t) => {
+  const peer = new RawPeer({ role: 'initiator' })
+  for (let id = 2; id < 2000; id += 2) {
+    peer.syn(id)
+    if (id % 4 === 0) peer.offered.reset(1)
+    else peer.offered.accept()
+    if (id % 4 === 2) peer.offered.end()
+    peer.send({ type: PING, flags: SYN, streamId: 0 })
+    if (id % 100 === 0) peer.session.pull(1, peer.nowMs)
+  }
+  for (let i = 0; i < 500; i++) peer.session.open(undefined, peer.nowMs).end()
+  while (peer.session.hasOutput) {
+    const length = peer.session.pull(1, peer.nowMs).reduce((sum, chunk) => sum + chunk.length, 0)
+    t.true(length > 0 && length <= MIN_ROOM, `${length}`)
+  }
+  t.is(peer.session.end, undefined)
+})
+
+test('regression: credit that nobody needs any more is no output', (t) => {
+  const peer = new RawPeer()
+  peer.syn(1)
+  peer.offered.accept()
+  peer.pull()
+  peer.data(1, new Uint8Array(INITIAL_WINDOW))
+  peer.offered.consume(INITIAL_WINDOW, peer.nowMs)
+  t.true(peer.session.hasOutput)
+  peer.send({ type: WINDOW, flags: FIN, streamId: 1 })
+  t.false(peer.session.hasOutput)
+})
+
 test('credit and answers go before data', (t) => {
   const peer = new RawPeer()
   peer.syn(1)
@@ -285,6 +315,21 @@ test('a writer is told to wait, and when to go on', (t) => {
   t.deepEqual(peer.kinds(), ['writable'])
 })
 
+test('regression: a writer that was told to wait is told to go on, even if it did not wait', (t) => {
+  const peer = new RawPeer()
+  peer.syn(1)
+  const stream = peer.offered
+  stream.accept()
+  t.false(stream.write(new Uint8Array(QUEUE_HIGH)))
+  peer.session.pull(100_000, peer.nowMs)
+  t.false(stream.write(new Uint8Array(1)))
+  peer.take()
+  peer.pull()
+  peer.send({ type: WINDOW, streamId: 1, length: 1000 })
+  peer.pull()
+  t.deepEqual(peer.kinds(), ['writable'])
+})
+
 test('what must not be called is a RangeError', (t) => {
   const peer = new RawPeer()
   peer.syn(1)
@@ -298,6 +343,7 @@ test('what must not be called is a RangeError', (t) => {
   ours.end()
   ours.end()
   t.throws(() => ours.write(HELLO), { instanceOf: RangeError })
+  for (const code of [-1, 0.5, 2 ** 32]) t.throws(() => peer.session.close(code), { instanceOf: RangeError })
   t.is(peer.session.end, undefined)
 })
 
@@ -349,6 +395,30 @@ test('our opens wait until the peer has answered others', (t) => {
   t.deepEqual(ids(), [5])
 })
 
+test('regression: streams are opened in the order of their ids, however slow the peer answers', (t) => {
+  const peer = new RawPeer({ role: 'initiator', options: { maxUnaccepted: 4 } })
+  const sent: number[] = []
+  const pull = (): void => {
+    // As little as a pull can give: the rest stays behind.
+    const frames = framesIn(Buffer.concat(peer.session.pull(1, peer.nowMs)))
+    sent.push(...frames.filter(({ flags }) => (flags & SYN) !== 0).map(({ streamId }) => streamId))
+  }
+  let answered = 0
+  for (let i = 0; i < 500; i++) {
+    peer.session.open(undefined, peer.nowMs).write(new Uint8Array(1000))
+    pull()
+    if (i % 3 === 0 && answered < sent.length) {
+      peer.send({ type: WINDOW, flags: ACK, streamId: sent[answered++] ?? 0 })
+    }
+  }
+  t.false(peer.session.hasOutput && peer.pull().length === 0)
+  t.true(sent.length > 100)
+  t.deepEqual(
+    sent,
+    sent.map((_, i) => 1 + 2 * i),
+  )
+})
+
 test('readers that stop cost their own streams, not the session: memory stays bounded', (t) => {
   const maxHeld = 1024 * 1024
   const receive = { maxWindowGrowth: 0, maxHeld }
@@ -363,6 +433,60 @@ test('readers that stop cost their own streams, not the session: memory stays bo
   t.true(dropped.length > 0)
   t.like(dropped[0], { by: 'us', code: RESET_REASONS['too-slow'] })
   t.is(peer.frames().filter(({ flags, length }) => flags === RST && length === 8).length, dropped.length)
+  t.is(peer.session.end, undefined)
+})
+
+for (const hasOpenHeaders of [false, true]) {
+  test(`regression: bytes count when they come, not when they are announced, ${hasOpenHeaders ? 'with' : 'without'} OPEN`, (t) => {
+    const receive = { maxWindowGrowth: 0, maxHeld: 1000 }
+    const peer = new RawPeer({ hasOpenHeaders, options: { receive } })
+    const open = hasOpenHeaders ? openWeb : new Uint8Array(0)
+    for (const streamId of [1, 3, 0xffff_ffff]) {
+      const bytes = frameBytes({ flags: SYN | FIN, streamId, length: INITIAL_WINDOW }, open)
+      peer.sendBytes(bytes)
+      t.is(peer.offered.heldLength, 0)
+      t.is(peer.session.memory.held, 0)
+      t.throws(() => peer.offered.consume(1, peer.nowMs), { instanceOf: RangeError })
+      peer.sendBytes(new Uint8Array(900))
+      t.is(peer.offered.heldLength, 900)
+      peer.offered.consume(900, peer.nowMs)
+      t.false(peer.kinds().includes('reset'))
+      peer.sendBytes(new Uint8Array(INITIAL_WINDOW - 900 - open.length))
+      t.like(peer.events.at(-1), { kind: 'reset', by: 'us', code: RESET_REASONS['too-slow'] })
+      t.is(peer.session.memory.held, 0)
+      peer.take()
+    }
+    t.is(peer.session.end, undefined)
+  })
+}
+
+test('a stream that is reset in the middle of a frame takes no memory for the rest of it', (t) => {
+  const peer = new RawPeer()
+  peer.sendBytes(frameBytes({ flags: SYN, length: 1000 }, new Uint8Array(10)))
+  peer.offered.reset(RESET_REASONS.cancelled)
+  peer.take()
+  peer.sendBytes(new Uint8Array(990))
+  t.deepEqual(peer.session.memory, { held: 0, windowGrowth: 0 })
+  t.deepEqual(peer.kinds(), [])
+  peer.syn(3)
+  t.deepEqual(peer.kinds(), ['open'])
+})
+
+test('regression: streams that ended unread cost no more than twice the limit', (t) => {
+  const maxHeld = 1024 * 1024
+  const peer = new RawPeer({ options: { receive: { maxWindowGrowth: 0, maxHeld } } })
+  let finished = 0
+  for (let id = 1; id < 200; id += 2) {
+    peer.syn(id)
+    const stream = peer.offered
+    stream.accept()
+    stream.end()
+    peer.pull()
+    peer.data(id, new Uint8Array(INITIAL_WINDOW), FIN)
+    if (peer.take().some(({ kind }) => kind === 'closed')) finished++
+    t.true(peer.session.memory.held <= 2 * maxHeld)
+  }
+  t.is(finished, 8)
   t.is(peer.session.end, undefined)
 })
 

@@ -2,9 +2,10 @@ import test from 'ava'
 import { ReachError } from '../../../../lib/base/errors.ts'
 import { FRAME_FLAGS, FRAME_TYPES, INITIAL_WINDOW } from '../../../../lib/protocol/mux/frame.ts'
 import { GO_AWAY_CODES } from '../../../../lib/protocol/mux/go-away.ts'
-import { MAX_PENDING_REFUSALS } from '../../../../lib/protocol/mux/mux-core.ts'
+import { MAX_PENDING_RESETS } from '../../../../lib/protocol/mux/mux-core.ts'
 import { MAX_PENDING_PONGS } from '../../../../lib/protocol/mux/mux-input.ts'
-import { MAX_SKIPPED_IDS } from '../../../../lib/protocol/mux/peer-stream-ids.ts'
+import { RESET_REASONS } from '../../../../lib/protocol/mux/reset-reason.ts'
+import { REORDERED_IDS } from '../../../../lib/protocol/mux/peer-stream-ids.ts'
 import { openWeb } from '../../../vectors/yamux.ts'
 import { frameBytes, RawPeer } from './raw-peer.ts'
 
@@ -39,7 +40,7 @@ const lies: readonly (readonly [string, (peer: RawPeer) => void])[] = [
   [
     'uses an id that it passed over long ago',
     (peer) => {
-      peer.syn(2 * MAX_SKIPPED_IDS + 5)
+      peer.syn(2 * REORDERED_IDS + 65)
       peer.syn(1)
     },
   ],
@@ -189,10 +190,21 @@ const lies: readonly (readonly [string, (peer: RawPeer) => void])[] = [
     },
   ],
   [
+    'opens streams that are refused one by one without reading it',
+    (peer) => {
+      for (let i = 0; i < MAX_PENDING_RESETS; i++) {
+        peer.syn(1 + 2 * i)
+        peer.offered.reset(RESET_REASONS['service-unknown'])
+        peer.take()
+      }
+      peer.syn(1 + 2 * MAX_PENDING_RESETS)
+    },
+  ],
+  [
     'opens streams without reading the refusals',
     (peer) => {
       peer.session.drain()
-      for (let i = 0; i <= MAX_PENDING_REFUSALS + 2048; i++) peer.syn(1 + 2 * i)
+      for (let i = 0; i <= MAX_PENDING_RESETS + 2048; i++) peer.syn(1 + 2 * i)
     },
   ],
 ]
@@ -278,6 +290,29 @@ const rights: readonly (readonly [string, (peer: RawPeer) => void])[] = [
     },
   ],
   [
+    'refuses 30,000 streams of ours at once',
+    (peer) => {
+      for (let id = 2; id <= 60_000; id += 2) {
+        peer.session.open(undefined, peer.nowMs)
+        peer.pull()
+        peer.send({ type: WINDOW, flags: RST, streamId: id })
+        peer.take()
+      }
+    },
+  ],
+  [
+    'resets 30,000 streams at once that we had accepted',
+    (peer) => {
+      for (let id = 1; id <= 60_000; id += 2) {
+        peer.syn(id)
+        peer.offered.accept()
+        peer.pull()
+        peer.send({ type: WINDOW, flags: RST, streamId: id })
+        peer.take()
+      }
+    },
+  ],
+  [
     'sends data without having acknowledged',
     (peer) => {
       peer.session.open(undefined, peer.nowMs)
@@ -334,4 +369,18 @@ test('an OPEN in small pieces, with first bytes behind it, is read all the same'
   }
   t.deepEqual(peer.kinds(), ['open', 'data', 'data', 'end'])
   t.is(peer.offered.heldLength, 2)
+})
+
+test('regression: a session that takes leave while OPEN comes in refuses the stream', (t) => {
+  const peer = new RawPeer({ hasOpenHeaders: true })
+  peer.data(1, openWeb, SYN)
+  const bytes = frameBytes({ flags: SYN, streamId: 3 }, openWeb)
+  peer.sendBytes(bytes.subarray(0, 15))
+  peer.session.drain()
+  peer.sendBytes(bytes.subarray(15))
+  t.deepEqual(peer.kinds(), ['open'])
+  t.like(
+    peer.pull().find(({ flags }) => flags === RST),
+    { streamId: 3, length: RESET_REASONS.draining },
+  )
 })
