@@ -14,6 +14,7 @@ import { sniffFirstByte } from './first-byte.ts'
 import type { ConnectionKind } from './first-byte.ts'
 import type { RelayInfo } from './http-endpoints.ts'
 import { httpEndpoints } from './http-endpoints.ts'
+import { SilentConnections } from './silent-connections.ts'
 import { sourceOf } from './source.ts'
 import type { StunService } from './stun-service.ts'
 
@@ -42,7 +43,7 @@ export interface ControlFront {
 export const FIRST_BYTE_TIMEOUT_MS = 10_000
 /** Ours: bounds memory under a flood of connections; each costs some tens of KiB with TLS. */
 const MAX_CONNECTIONS = 20_000
-/** Ours: connections of one source that have not said what they are; the rest are closed at once. */
+/** Ours: connections of one source that have not said what they are. */
 const MAX_SILENT_PER_SOURCE = 256
 
 /** The relay's TCP ports: each connection's first byte tells whether it is STUN, TLS or HTTP. */
@@ -52,8 +53,7 @@ export class TcpFront implements AsyncDisposable {
   readonly #tls: TlsServer | undefined
   readonly #firstByteTimeoutMs: number
   #servers: readonly TcpServer[] = []
-  /** Source → connections that have not said anything. */
-  readonly #silent = new Map<string, number>()
+  readonly #silent = new SilentConnections(MAX_SILENT_PER_SOURCE)
 
   private constructor(options: TcpFrontOptions) {
     this.#options = options
@@ -111,21 +111,7 @@ export class TcpFront implements AsyncDisposable {
 
   #accept(socket: Socket): void {
     const source = sourceOf(socket.remoteAddress)
-    const silent = this.#silent.get(source) ?? 0
-    if (silent >= MAX_SILENT_PER_SOURCE) {
-      socket.destroy()
-      return
-    }
-    this.#silent.set(source, silent + 1)
-    let isSilent = true
-    const spoke = () => {
-      if (!isSilent) return
-      isSilent = false
-      const left = (this.#silent.get(source) ?? 1) - 1
-      if (left === 0) this.#silent.delete(source)
-      else this.#silent.set(source, left)
-    }
-    socket.once('close', spoke)
+    const spoke = this.#silent.add(source, socket)
     sniffFirstByte(socket, this.#firstByteTimeoutMs, (kind) => {
       spoke()
       this.#dispatch(socket, kind, source)

@@ -13,6 +13,8 @@ export interface StreamSurroundings {
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
 const READ_AHEAD = 64 * 1024
+/** Ours: how long a stream that was ended and destroyed waits for the peer's end. */
+const LINGER_MS = 60_000
 /** Ours: as much as the mux takes before it says stop. */
 const WRITE_AHEAD = 64 * 1024
 
@@ -34,6 +36,11 @@ export class SessionStream extends Duplex {
   #resetCode: number = RESET_REASONS.cancelled
   #isAccepted: boolean
   #isLingering = false
+  #lingersSinceMs = 0
+  /** The peer sends to a stream that nobody reads any more. */
+  #isTalkedAt = false
+  /** The peer's direction has ended; perhaps not all of it was read. */
+  #hasEnd = false
 
   constructor(mux: MuxStream, around: StreamSurroundings) {
     super({
@@ -102,6 +109,7 @@ export class SessionStream extends Duplex {
   /** @internal */
   takeData(bytes: Uint8Array): void {
     if (this.#isLingering || this.destroyed) {
+      this.#isTalkedAt = true
       this.#mux.consume(bytes.length, this.#around.nowMs())
       return
     }
@@ -111,6 +119,7 @@ export class SessionStream extends Duplex {
 
   /** @internal */
   takeEnd(): void {
+    this.#hasEnd = true
     if (!this.destroyed) this.push(null)
   }
 
@@ -129,7 +138,18 @@ export class SessionStream extends Duplex {
 
   /** @internal */
   takeReset(code: number): void {
-    this.destroy(streamResetError(code, { wasAccepted: this.#isAccepted }))
+    const error = streamResetError(code, { wasAccepted: this.#isAccepted })
+    const isCut = !this.#hasEnd || this.readableEnded || this.destroyed
+    if (isCut) {
+      this.destroy(error)
+      return
+    }
+    // All of the peer's direction is here: whoever reads it gets it whole. Only what we wrote is lost.
+    const isLost = this.writableLength > 0
+    this.once('end', () => this.destroy(isLost ? error : undefined))
+    const whenWritable = this.#whenWritable
+    this.#whenWritable = undefined
+    whenWritable?.(error)
   }
 
   /** @internal The session ended under it. */
@@ -142,9 +162,14 @@ export class SessionStream extends Duplex {
     return this.#isLingering
   }
 
-  /** @internal Once all that was written has left, the rest is of no interest. True when it is over. */
-  endLingeringIfSent(): boolean {
-    if (!this.#mux.isOver && this.#mux.queuedLength > 0) return false
+  /**
+   * @internal Once all that was written has left, it is over when the peer goes on sending, or does not end its direction
+   * for long. True when it is over; the mux says otherwise when it is.
+   */
+  endLingering(nowMs: number): boolean {
+    if (this.#mux.isOver) return true
+    if (this.#mux.queuedLength > 0) return false
+    if (!this.#isTalkedAt && nowMs - this.#lingersSinceMs < LINGER_MS) return false
     this.#isLingering = false
     this.#mux.reset(this.#resetCode)
     return true
@@ -200,6 +225,7 @@ export class SessionStream extends Duplex {
   /** What was written leaves, what comes is dropped. */
   #linger(): void {
     this.#isLingering = true
+    this.#lingersSinceMs = this.#around.nowMs()
     this.#consume()
   }
 

@@ -412,9 +412,9 @@ export class Session implements AsyncDisposable {
   }
 
   #settleLingering(): void {
-    for (const stream of this.#lingering) {
-      if (stream.endLingeringIfSent()) this.#lingering.delete(stream)
-    }
+    if (this.#lingering.size === 0) return
+    const nowMs = this.#clock.nowMs()
+    for (const stream of this.#lingering) if (stream.endLingering(nowMs)) this.#lingering.delete(stream)
   }
 
   #muxEnded(): void {
