@@ -84,7 +84,8 @@ class Demo {
       reports.push(report)
     }
     this.#predict(DEMO_PEERS, reports)
-    return reports.every(isAnythingReachable) ? EXIT.ok : EXIT.failed
+    const isWhole = await this.#connect(internet)
+    return isWhole && reports.every(isAnythingReachable) ? EXIT.ok : EXIT.failed
   }
 
   async onLoopback(reason: string): Promise<ExitCode> {
@@ -106,6 +107,32 @@ class Demo {
     const { htmlFolder } = this.#command
     if (htmlFolder !== undefined)
       await writeReportPage(join(htmlFolder, `${name}.html`), report, this.#output)
+  }
+
+  /** The two find each other by name, and a file goes across. True when it came whole. */
+  async #connect(internet: DemoInternet): Promise<boolean> {
+    const [from, to] = DEMO_PEERS
+    if (from === undefined || to === undefined) return false
+    this.#tell(`\n── ${from.name} and ${to.name} connect ──`)
+    const report = await internet.transfer(from, to, (line) => this.#tell(line), this.#signal)
+    const isWhole = report.sent === report.came
+    if (this.#command.json) {
+      this.#output.event({ event: 'transfer', from: from.name, to: to.name, isWhole, ...report })
+      return isWhole
+    }
+    const mib = report.bytes / 1024 / 1024
+    const perS = mib / (report.ms / 1000)
+    this.#output.result(
+      [
+        `\n${to.name} has the file of ${from.name}: ${mib.toFixed(0)} MiB in ${(report.ms / 1000).toFixed(1)} s (${perS.toFixed(0)} MiB/s)`,
+        `by ${report.path}, which can read none of it; a round trip takes ${report.rttMs.toFixed(1)} ms`,
+        isWhole
+          ? `SHA-256 is the same on both sides: ${report.came.slice(0, 16)}…`
+          : 'SHA-256 DIFFERS: the file is damaged',
+        '',
+      ].join('\n'),
+    )
+    return isWhole
   }
 
   /** What the two would get if they dialled each other now. */

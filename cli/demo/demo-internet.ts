@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ReachError } from '../../lib/index.ts'
 import type { DiagnoseReport } from '../../lib/index.ts'
+import { transferFile } from './demo-transfer.ts'
+import type { TransferReport } from './demo-transfer.ts'
 import type { LabNode } from './lab/lab-node.ts'
 import { NetnsLab } from './lab/netns-lab.ts'
 import { openSite } from './lab/site.ts'
@@ -43,10 +45,18 @@ export class DemoInternet implements AsyncDisposable {
   readonly relayUrl: string
   readonly #lab: NetnsLab
   readonly #home: string
+  readonly #relay: LabNode
   readonly #hosts: ReadonlyMap<string, LabNode>
 
-  private constructor(lab: NetnsLab, home: string, relayUrl: string, hosts: ReadonlyMap<string, LabNode>) {
+  private constructor(
+    lab: NetnsLab,
+    home: string,
+    relay: LabNode,
+    relayUrl: string,
+    hosts: ReadonlyMap<string, LabNode>,
+  ) {
     this.#lab = lab
+    this.#relay = relay
     this.#home = home
     this.relayUrl = relayUrl
     this.#hosts = hosts
@@ -65,7 +75,7 @@ export class DemoInternet implements AsyncDisposable {
         ),
       )
       const hosts = new Map(sites.map(({ host }) => [host.name, host]))
-      return new DemoInternet(lab, home, await startRelay(relay, home), hosts)
+      return new DemoInternet(lab, home, relay, await startRelay(relay, home), hosts)
     } catch (error) {
       await lab.close()
       await rm(home, { recursive: true, force: true })
@@ -80,8 +90,7 @@ export class DemoInternet implements AsyncDisposable {
     onTalk: (line: string) => void,
     signal: AbortSignal,
   ): Promise<DiagnoseReport> {
-    const host = this.#hosts.get(peer.name)
-    if (host === undefined) throw new RangeError(`there is no host ${peer.name}`)
+    const host = this.#hostOf(peer)
     const argv = [CLI, 'diagnose', '--json', '--relay', this.relayUrl, '--home', this.#home]
     // Proxies of the machine are none in here.
     const child = host.spawn(process.execPath, argv, { env: { PATH: process.env.PATH } })
@@ -95,6 +104,28 @@ export class DemoInternet implements AsyncDisposable {
     } finally {
       signal.removeEventListener('abort', end)
     }
+  }
+
+  /** A file goes from one peer to the other, by name, through whatever path there is. */
+  transfer(
+    from: DemoPeer,
+    to: DemoPeer,
+    onTalk: (line: string) => void,
+    signal: AbortSignal,
+  ): Promise<TransferReport> {
+    const hosts = {
+      relay: this.#relay,
+      relayHome: this.#home,
+      from: this.#hostOf(from),
+      to: this.#hostOf(to),
+    }
+    return transferFile(hosts, onTalk, signal)
+  }
+
+  #hostOf({ name }: DemoPeer): LabNode {
+    const host = this.#hosts.get(name)
+    if (host === undefined) throw new RangeError(`there is no host ${name}`)
+    return host
   }
 
   async close(): Promise<void> {

@@ -26,7 +26,7 @@ import {
 const MIB = 1024 * 1024
 
 async function failure(stream: SessionStream): Promise<ReachError> {
-  const [error]: unknown[] = await once(stream, 'error')
+  const error: unknown = (await once(stream, 'error').then((values: unknown[]) => values))[0]
   if (ReachError.is(error)) return error
   throw new Error('failed otherwise', { cause: error })
 }
