@@ -354,6 +354,7 @@ export class Session implements AsyncDisposable {
         this.#streams.get(event.stream)?.takeWritable()
         return
       case 'closed':
+        this.#streams.get(event.stream)?.takeClosed()
         this.#streams.delete(event.stream)
         return
       case 'reset':
@@ -399,9 +400,14 @@ export class Session implements AsyncDisposable {
   }
 
   #adopt(mux: MuxStream): SessionStream {
-    const stream = new SessionStream(mux, {
+    const stream: SessionStream = new SessionStream(mux, {
       nowMs: () => this.#clock.nowMs(),
+      setTimer: (delayMs, callback) => this.#clock.setTimer(delayMs, callback),
       touched: () => this.#pumpLater(),
+      over: () => {
+        this.#lingering.delete(stream)
+        this.#streams.delete(mux)
+      },
     })
     this.#streams.set(mux, stream)
     stream.once('close', () => {
@@ -413,7 +419,7 @@ export class Session implements AsyncDisposable {
 
   #settleLingering(): void {
     for (const stream of this.#lingering) {
-      if (stream.endLingeringIfSent()) this.#lingering.delete(stream)
+      if (stream.hasLeft()) this.#lingering.delete(stream)
     }
   }
 
