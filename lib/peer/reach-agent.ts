@@ -1,6 +1,7 @@
 import { Agent } from 'node:http'
 import type { AgentOptions, ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { SessionStream } from '../session/session-stream.ts'
 import type { Peer } from './peer.ts'
 import { parsePeer, parseServiceName } from './service-address.ts'
 
@@ -32,7 +33,11 @@ export class ReachAgent extends Agent {
   ): undefined {
     const host = options.host ?? options.hostname ?? ''
     openStream(this.#peer, host, this.#service).then(
-      (stream) => callback?.(null, stream),
+      (stream) => {
+        // As `net.connect` does: the agent leaves its own `timeout` to whoever makes the connection.
+        if (options.timeout !== undefined) stream.setTimeout(options.timeout)
+        callback?.(null, stream)
+      },
       // @ts-expect-error Node's type wants a stream even where there is none
       (error: unknown) => callback?.(error),
     )
@@ -71,7 +76,7 @@ export function reachConnector(
 }
 
 /** HTTP's first bytes need not wait until the peer has taken the stream. */
-async function openStream(peer: Peer, host: string, service: string): Promise<Duplex> {
+async function openStream(peer: Peer, host: string, service: string): Promise<SessionStream> {
   const name = parsePeer(host)
   const session = await peer.sessionWith(name)
   return session.open(service)

@@ -1,14 +1,19 @@
 import { Duplex } from 'node:stream'
 import { ReachError } from '../base/errors.ts'
+import type { Timer } from '../base/runtime.ts'
 import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import type { ResetReason } from '../protocol/mux/reset-reason.ts'
 import { RESET_REASONS, streamResetError } from '../protocol/mux/reset-reason.ts'
+import { IdleTimer } from './idle-timer.ts'
 
 /** What a stream needs of the session around it. */
 export interface StreamSurroundings {
   nowMs(): number
+  setTimer(delayMs: number, callback: () => void): Timer
   /** Something was done to the stream: what it has to say leaves at the end of this turn. */
   touched(): void
+  /** Destroyed before, and now nothing of it is left to send or to drop. */
+  over(): void
 }
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
@@ -17,13 +22,20 @@ const READ_AHEAD = 64 * 1024
 const LINGER_MS = 60_000
 /** Ours: as much as the mux takes before it says stop. */
 const WRITE_AHEAD = 64 * 1024
+/**
+ * Ours: how long a stream that was destroyed after its end waits for the peer's end. A reset would make the peer drop what
+ * it has not read, so it comes late; TCP waits as long (FIN_WAIT_2).
+ */
+const LINGER_MS = 60_000
+/** Ours: what the peer may send meanwhile, to be dropped; then it is told by a reset that nobody reads it. */
+const MAX_DROPPED = 1024 * 1024
 
 /**
  * One conversation inside a session: a Node Duplex with backpressure both ways. `end()` ends our direction, the peer's goes
  * on. `destroy()` ends both at once, and the peer's end fails with ERR_REACH_STREAM_RESET; when that happens here,
  * `details.reason` of the error says why.
  *
- * Events beside a Duplex's: `accepted`, when the peer took a stream that we opened.
+ * Events beside a Duplex's: `accepted`, when the peer took a stream that we opened; `timeout`, as `setTimeout` asks.
  */
 export class SessionStream extends Duplex {
   /** What it leads to. */
@@ -36,11 +48,9 @@ export class SessionStream extends Duplex {
   #resetCode: number = RESET_REASONS.cancelled
   #isAccepted: boolean
   #isLingering = false
-  #lingersSinceMs = 0
-  /** The peer sends to a stream that nobody reads any more. */
-  #isTalkedAt = false
-  /** The peer's direction has ended; perhaps not all of it was read. */
-  #hasEnd = false
+  #lingerTimer: Timer | undefined
+  #dropped = 0
+  readonly #idle: IdleTimer
 
   constructor(mux: MuxStream, around: StreamSurroundings) {
     super({
@@ -53,6 +63,14 @@ export class SessionStream extends Duplex {
     this.#around = around
     this.#isAccepted = mux.isAccepted
     this.service = mux.service ?? ''
+    this.#idle = new IdleTimer(
+      {
+        nowMs: () => around.nowMs(),
+        setTimer: (delayMs, callback) => around.setTimer(delayMs, callback),
+        queuedLength: () => mux.queuedLength,
+      },
+      () => this.emit('timeout'),
+    )
   }
 
   /** The peer has taken it (when we opened it), or we have. */
@@ -91,9 +109,22 @@ export class SessionStream extends Duplex {
     return this
   }
 
-  /** As of `net.Socket`: nothing to set, sessions find dead peers themselves. `callback` is for idle time, not used. */
-  setTimeout(): this {
-    return this
+  /**
+   * As of `net.Socket`: `timeout` is emitted when nothing has come or gone for so long, and once more whenever that is so
+   * after something did. Nothing else happens: who wants to give the stream up destroys it. 0 ends it.
+   * @param callback hears of the next `timeout`; with 0: hears of it no more
+   * @throws {RangeError} for what is no span of time
+   */
+  setTimeout(idleMs: number, callback?: () => void): this {
+    if (this.destroyed) return this
+    this.#idle.set(idleMs)
+    if (callback === undefined) return this
+    return idleMs === 0 ? this.off('timeout', callback) : this.once('timeout', callback)
+  }
+
+  /** As of `net.Socket`: what `setTimeout` has set, in ms; 0 for none. */
+  get timeout(): number {
+    return this.#idle.idleMs
   }
 
   ref(): this {
@@ -111,8 +142,12 @@ export class SessionStream extends Duplex {
     if (this.#isLingering || this.destroyed) {
       this.#isTalkedAt = true
       this.#mux.consume(bytes.length, this.#around.nowMs())
+      if (this.#lingerTimer === undefined) return
+      this.#dropped += bytes.length
+      if (this.#dropped > MAX_DROPPED) this.#endLinger()
       return
     }
+    this.#idle.touch()
     this.#unread += bytes.length
     if (this.push(bytes)) this.#consume()
   }
@@ -126,6 +161,7 @@ export class SessionStream extends Duplex {
   /** @internal */
   takeAccepted(): void {
     this.#isAccepted = true
+    this.#idle.touch()
     this.emit('accepted')
   }
 
@@ -133,45 +169,37 @@ export class SessionStream extends Duplex {
   takeWritable(): void {
     const callback = this.#whenWritable
     this.#whenWritable = undefined
+    this.#idle.touch()
     callback?.()
+  }
+
+  /** @internal Both directions have ended. */
+  takeClosed(): void {
+    if (this.#isLingering) this.#endLinger()
   }
 
   /** @internal */
   takeReset(code: number): void {
-    const error = streamResetError(code, { wasAccepted: this.#isAccepted })
-    const isCut = !this.#hasEnd || this.readableEnded || this.destroyed
-    if (isCut) {
-      this.destroy(error)
-      return
-    }
-    // All of the peer's direction is here: whoever reads it gets it whole. Only what we wrote is lost.
-    const isLost = this.writableLength > 0
-    this.once('end', () => this.destroy(isLost ? error : undefined))
-    const whenWritable = this.#whenWritable
-    this.#whenWritable = undefined
-    whenWritable?.(error)
+    if (this.#isLingering) this.#endLinger()
+    else this.destroy(streamResetError(code, { wasAccepted: this.#isAccepted }))
   }
 
   /** @internal The session ended under it. */
   takeSessionEnd(error: ReachError): void {
-    this.destroy(error)
+    if (this.#isLingering) this.#endLinger()
+    else this.destroy(error)
   }
 
-  /** @internal True when it waits, destroyed, for its last bytes to leave. */
+  /** @internal True when it waits, destroyed, for its last bytes to leave, and for the peer's end. */
   get isLingering(): boolean {
     return this.#isLingering
   }
 
-  /**
-   * @internal Once all that was written has left, it is over when the peer goes on sending, or does not end its direction
-   * for long. True when it is over; the mux says otherwise when it is.
-   */
-  endLingering(nowMs: number): boolean {
-    if (this.#mux.isOver) return true
+  /** @internal True once all that was written has left: only the peer's end is waited for, and not forever. */
+  hasLeft(): boolean {
+    if (!this.#isLingering) return true
     if (this.#mux.queuedLength > 0) return false
-    if (!this.#isTalkedAt && nowMs - this.#lingersSinceMs < LINGER_MS) return false
-    this.#isLingering = false
-    this.#mux.reset(this.#resetCode)
+    this.#lingerTimer ??= this.#around.setTimer(LINGER_MS, () => this.#endLinger())
     return true
   }
 
@@ -200,6 +228,7 @@ export class SessionStream extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const whenWritable = this.#whenWritable
     this.#whenWritable = undefined
+    this.#idle.stop()
     const isDone = error === null && this.writableFinished && this.#resetCode === RESET_REASONS.cancelled
     if (isDone && this.readableEnded) this.#consume()
     else if (isDone && !this.#mux.isOver) this.#linger()
@@ -217,6 +246,7 @@ export class SessionStream extends Duplex {
     if (!this.#isAccepted && !this.#mux.isOurs) this.accept()
     let takesMore = true
     for (const chunk of chunks) takesMore = this.#mux.write(chunk)
+    this.#idle.touch()
     this.#around.touched()
     if (takesMore) callback()
     else this.#whenWritable = callback
@@ -227,6 +257,15 @@ export class SessionStream extends Duplex {
     this.#isLingering = true
     this.#lingersSinceMs = this.#around.nowMs()
     this.#consume()
+  }
+
+  #endLinger(): void {
+    this.#isLingering = false
+    this.#lingerTimer?.cancel()
+    this.#lingerTimer = undefined
+    this.#mux.reset(this.#resetCode)
+    this.#around.touched()
+    this.#around.over()
   }
 
   #consume(): void {

@@ -354,6 +354,7 @@ export class Session implements AsyncDisposable {
         this.#streams.get(event.stream)?.takeWritable()
         return
       case 'closed':
+        this.#streams.get(event.stream)?.takeClosed()
         this.#streams.delete(event.stream)
         return
       case 'reset':
@@ -399,9 +400,14 @@ export class Session implements AsyncDisposable {
   }
 
   #adopt(mux: MuxStream): SessionStream {
-    const stream = new SessionStream(mux, {
+    const stream: SessionStream = new SessionStream(mux, {
       nowMs: () => this.#clock.nowMs(),
+      setTimer: (delayMs, callback) => this.#clock.setTimer(delayMs, callback),
       touched: () => this.#pumpLater(),
+      over: () => {
+        this.#lingering.delete(stream)
+        this.#streams.delete(mux)
+      },
     })
     this.#streams.set(mux, stream)
     stream.once('close', () => {
@@ -412,9 +418,9 @@ export class Session implements AsyncDisposable {
   }
 
   #settleLingering(): void {
-    if (this.#lingering.size === 0) return
-    const nowMs = this.#clock.nowMs()
-    for (const stream of this.#lingering) if (stream.endLingering(nowMs)) this.#lingering.delete(stream)
+    for (const stream of this.#lingering) {
+      if (stream.hasLeft()) this.#lingering.delete(stream)
+    }
   }
 
   #muxEnded(): void {
