@@ -18,8 +18,6 @@ export interface StreamSurroundings {
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
 const READ_AHEAD = 64 * 1024
-/** Ours: how long a stream that was ended and destroyed waits for the peer's end. */
-const LINGER_MS = 60_000
 /** Ours: as much as the mux takes before it says stop. */
 const WRITE_AHEAD = 64 * 1024
 /**
@@ -47,6 +45,8 @@ export class SessionStream extends Duplex {
   #whenWritable: ((error?: Error | null) => void) | undefined
   #resetCode: number = RESET_REASONS.cancelled
   #isAccepted: boolean
+  /** The peer's direction has ended; perhaps not all of it was read. */
+  #hasEnd = false
   #isLingering = false
   #lingerTimer: Timer | undefined
   #dropped = 0
@@ -140,7 +140,6 @@ export class SessionStream extends Duplex {
   /** @internal */
   takeData(bytes: Uint8Array): void {
     if (this.#isLingering || this.destroyed) {
-      this.#isTalkedAt = true
       this.#mux.consume(bytes.length, this.#around.nowMs())
       if (this.#lingerTimer === undefined) return
       this.#dropped += bytes.length
@@ -180,8 +179,10 @@ export class SessionStream extends Duplex {
 
   /** @internal */
   takeReset(code: number): void {
+    const error = streamResetError(code, { wasAccepted: this.#isAccepted })
     if (this.#isLingering) this.#endLinger()
-    else this.destroy(streamResetError(code, { wasAccepted: this.#isAccepted }))
+    else if (this.#hasEnd && !this.readableEnded && !this.destroyed) this.#giveWhatIsHere(error)
+    else this.destroy(error)
   }
 
   /** @internal The session ended under it. */
@@ -252,10 +253,18 @@ export class SessionStream extends Duplex {
     else this.#whenWritable = callback
   }
 
+  /** All of the peer's direction has come before it reset the stream: whoever reads gets it whole. */
+  #giveWhatIsHere(error: ReachError): void {
+    const isLost = this.writableLength > 0
+    this.once('end', () => this.destroy(isLost ? error : undefined))
+    const whenWritable = this.#whenWritable
+    this.#whenWritable = undefined
+    whenWritable?.(error)
+  }
+
   /** What was written leaves, what comes is dropped. */
   #linger(): void {
     this.#isLingering = true
-    this.#lingersSinceMs = this.#around.nowMs()
     this.#consume()
   }
 
