@@ -58,6 +58,15 @@ export class PeerSession {
     yield* session.paths(signal)
   }
 
+  /**
+   * Sends a datagram of at most 1200 bytes, which may be lost. Dials when there is no session.
+   * @throws {RangeError} when it is too long
+   */
+  async sendDatagram(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const session = await this.#source.sessionWith(this.peer, signal)
+    session.sendDatagram(bytes)
+  }
+
   /** Measures the way to the peer and back, inside the session. Dials when there is none. */
   async *ping({ count = Infinity, intervalMs = 1000, signal }: PingOptions = {}): AsyncGenerator<Pong> {
     const session = await this.#source.sessionWith(this.peer, signal)

@@ -35,6 +35,8 @@ export interface PeerOptions {
   /** Use a key file that others can read. Default: refuse. */
   readonly allowOpenKeyFile?: boolean
   readonly onEvent?: (event: PeerEvent) => void
+  /** A datagram came. */
+  readonly onDatagram?: (peer: PeerNames, bytes: Uint8Array) => void
   /** How long a session without a path is kept, and other limits of links. */
   readonly link?: Partial<LinkOptions>
 }
@@ -86,6 +88,7 @@ export class Peer implements AsyncDisposable {
   readonly #membership: Membership
   readonly #runtime: Runtime
   readonly #onEvent: (event: PeerEvent) => void
+  readonly #onDatagram: (session: Session, bytes: Uint8Array) => void
   readonly #services = new ServiceTable()
   readonly #host: SessionHost
   readonly #links: RelayLinks
@@ -103,12 +106,14 @@ export class Peer implements AsyncDisposable {
     this.#membership = membership
     this.#runtime = runtime
     this.#onEvent = options.onEvent ?? (() => undefined)
+    this.#onDatagram = (session, bytes) => options.onDatagram?.(namesOf(session), bytes)
     this.#host = new SessionHost({
       runtime,
       trust: membership.trust,
       credentials: () => membership.credentials,
       decide: (request) => this.#services.decide(request),
       link: options.link ?? {},
+      events: { onDatagram: (session, bytes) => this.#onDatagram(session, bytes) },
       onSession: (session) => this.#began(session, false),
     })
     this.#links = new RelayLinks({
@@ -327,6 +332,7 @@ export class Peer implements AsyncDisposable {
     const about = { kind: 'relay', via: relay } as const
     const events = {
       onPathNeeded: (session: Session, untilMs: number) => void this.#mend(session, untilMs),
+      onDatagram: (session: Session, bytes: Uint8Array) => this.#onDatagram(session, bytes),
     }
     const session = await this.#host.begin(socket, about, expected, events, signal)
     this.#began(session, true)

@@ -28,6 +28,8 @@ export interface SessionHostSetup {
   /** Decides about every stream that a peer opens, whoever began the session. */
   readonly decide: DecideOpen
   readonly link?: Partial<LinkOptions>
+  /** Of sessions that peers begin. */
+  readonly events?: SessionEvents
   /** A peer began a session with us. */
   readonly onSession?: (session: Session) => void
 }
@@ -122,7 +124,7 @@ export class SessionHost {
       })
     }
     const known = this.#sessions.get(outcome.link)
-    const session = known ?? this.#make(outcome.link, channel.peer, {})
+    const session = known ?? this.#make(outcome.link, channel.peer, this.#setup.events ?? {})
     session.accepted(path, channel, about, rest)
     if (known === undefined) this.#setup.onSession?.(session)
     return session

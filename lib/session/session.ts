@@ -10,6 +10,8 @@ import type { MuxOptions } from '../protocol/mux/mux-options.ts'
 import { MuxSession } from '../protocol/mux/mux-session.ts'
 import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import { RESET_REASONS } from '../protocol/mux/reset-reason.ts'
+import { DatagramReader } from './datagram-reader.ts'
+import { DatagramSender } from './datagram-sender.ts'
 import type { DecideOpen } from './open-decision.ts'
 import type { PathAbout, PathKind } from './path-pipe.ts'
 import { PathPipe } from './path-pipe.ts'
@@ -30,6 +32,8 @@ export interface PathState {
 export interface SessionEvents {
   /** What we send goes over this path from now on. */
   onPath?(path: PathState): void
+  /** The peer sent a datagram. */
+  onDatagram?(session: Session, bytes: Uint8Array): void
   /** No path is left: dial another before that time (monotonic ms), or the session is lost. */
   onPathNeeded?(session: Session, untilMs: number): void
 }
@@ -45,6 +49,8 @@ export interface SessionSetup {
   readonly events?: SessionEvents
 }
 
+/** The stream that carries datagrams, one for each direction. Reserved, as all names with this start. */
+const DATAGRAM_SERVICE = 'p2p-reach.datagram'
 /** Ours: what a pull of the mux gives the link at once: large writes cost less, and TLS is best from 64 KiB on. */
 const PULL_LENGTH = 128 * 1024
 /** Ours: how long a session that is closed waits for its last bytes to be acknowledged. */
@@ -73,6 +79,7 @@ export class Session implements AsyncDisposable {
   readonly #lingering = new Set<SessionStream>()
   #settle: (error: ReachError | undefined) => void = () => undefined
   #end: { readonly error: ReachError | undefined } | undefined
+  #datagrams: { readonly stream: SessionStream; readonly sender: DatagramSender } | undefined
   #isPumpDue = false
   #isPumping = false
   #timer: Timer | undefined
@@ -154,6 +161,27 @@ export class Session implements AsyncDisposable {
     const stream = this.#adopt(mux)
     this.#pumpLater()
     return stream
+  }
+
+  /**
+   * Sends a datagram of at most {@link MAX_DATAGRAM_LENGTH} bytes: it may be lost, and the oldest is when they come faster
+   * than the path takes them. It travels inside the session's TLS.
+   * @throws {RangeError} when it is too long
+   * @throws {ReachError} as `open` does
+   */
+  sendDatagram(bytes: Uint8Array): void {
+    if (this.#datagrams === undefined || this.#datagrams.stream.destroyed) {
+      const stream = this.open(DATAGRAM_SERVICE)
+      stream.on('error', () => undefined) // what was under way is lost, as datagrams are
+      stream.resume()
+      this.#datagrams = { stream, sender: new DatagramSender(stream) }
+    }
+    this.#datagrams.sender.send(bytes)
+  }
+
+  /** Datagrams of ours that were dropped because they came faster than the path takes them. */
+  get droppedDatagrams(): number {
+    return this.#datagrams?.sender.dropped ?? 0
   }
 
   /**
@@ -380,6 +408,10 @@ export class Session implements AsyncDisposable {
   /** The one place where it is decided whether a peer gets what it asks for. */
   #offered(mux: MuxStream): void {
     const { peer } = this
+    if (mux.service === DATAGRAM_SERVICE) {
+      this.#receiveDatagrams(this.#adopt(mux))
+      return
+    }
     let decision
     try {
       decision = this.#decide({ peer, service: mux.service ?? '' })
@@ -397,6 +429,22 @@ export class Session implements AsyncDisposable {
     } catch {
       stream.reset('internal')
     }
+  }
+
+  /** Datagrams are given as they come; a stream of them that makes no sense is reset, and nothing else happens. */
+  #receiveDatagrams(stream: SessionStream): void {
+    const reader = new DatagramReader()
+    stream.accept()
+    stream.on('error', () => undefined)
+    stream.once('end', () => stream.end())
+    stream.on('data', (chunk: Uint8Array) => {
+      try {
+        for (const bytes of reader.push(chunk)) this.#events.onDatagram?.(this, bytes)
+      } catch (error) {
+        if (!ReachError.is(error, 'ERR_REACH_DECODE')) throw error
+        stream.reset('bad-open')
+      }
+    })
   }
 
   #adopt(mux: MuxStream): SessionStream {

@@ -253,6 +253,25 @@ test('thousands of short streams leave nothing behind', async (t) => {
   t.is(there.memory.unread, 0)
 })
 
+test('datagrams go both ways beside streams', async (t) => {
+  const came: string[] = []
+  const enough = deferred<undefined>()
+  const onDatagram = (_session: unknown, bytes: Uint8Array) => {
+    came.push(Buffer.from(bytes).toString())
+    if (came.length === 101) enough.resolve(undefined)
+  }
+  const { here, there } = await aSession(t, aHost(t, alice), aHost(t, bob, { echo }), { onDatagram })
+  const stream = quiet(here.open('echo'))
+  const sent = feed(stream, 4 * MIB)
+  for (let number = 0; number < 100; number++) there.sendDatagram(Buffer.from(`number ${number}`))
+  there.sendDatagram(Buffer.alloc(0))
+  await enough.promise
+  t.deepEqual(came.slice(0, 3), ['number 0', 'number 1', 'number 2'])
+  t.is(came[100], '')
+  t.throws(() => there.sendDatagram(Buffer.alloc(1201)), { instanceOf: RangeError })
+  t.deepEqual(await digest(stream), { length: 4 * MIB, hash: await sent })
+})
+
 test('the writer may use its memory again after the callback', async (t) => {
   const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { echo }))
   const stream = quiet(here.open('echo'))
