@@ -34,6 +34,8 @@ export interface ControlClientOptions {
   readonly signal?: AbortSignal
 }
 
+const WAIT_HINT = 'it may be starting anew: try again in a moment'
+
 interface Waiting {
   /** Of the request: the answer has the same. Undefined for requests without one. */
   readonly id: unknown
@@ -73,7 +75,9 @@ export class ControlClient implements ControlChannel {
     this.#closed = new Promise((resolve) => (this.#end = resolve))
     socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
     const onGone = () =>
-      this.#finish(new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay closed the connection'))
+      this.#finish(
+        new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay closed the connection', { hint: WAIT_HINT }),
+      )
     // A relay that was killed says goodbye, and the socket is open in our direction still.
     socket.once('end', onGone).once('close', onGone)
   }
@@ -181,7 +185,10 @@ export class ControlClient implements ControlChannel {
     this.#pinger = this.#runtime.clock.setTimer(PING_INTERVAL_MS, () => {
       this.ask({ type: 'ping', id: this.nextId() }, ['pong']).then(
         () => this.keepAlive(),
-        () => this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent')),
+        () =>
+          this.#finish(
+            new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent', { hint: WAIT_HINT }),
+          ),
       )
     })
     if (this.#ended !== undefined) this.#pinger.cancel()
@@ -193,7 +200,9 @@ export class ControlClient implements ControlChannel {
     this.#isProbing = true
     const deadline = deadlineSignal(this.#runtime.clock, PROBE_TIMEOUT_MS)
     this.ask({ type: 'ping', id: this.nextId() }, ['pong'], deadline.signal)
-      .catch(() => this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent')))
+      .catch(() =>
+        this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent', { hint: WAIT_HINT })),
+      )
       .finally(() => {
         deadline[Symbol.dispose]()
         this.#isProbing = false

@@ -66,8 +66,8 @@ const DIAL_TIMEOUT_MS = 15_000
 /** Ours: for a session that waits for a path, one attempt; and the pause between two. */
 const MEND_TIMEOUT_MS = 4000
 const MEND_PAUSE_MS = 250
-/** Ours: how long streams that are open may go on when the peer closes. */
-const CLOSE_TIMEOUT_MS = 5000
+/** Ours: how long streams that are open may go on when the peer closes: what was written arrives. */
+const CLOSE_TIMEOUT_MS = 1000
 /** Ours: handshakes of others under way at once; each costs a millisecond of the processor, and some memory. */
 const MAX_HANDSHAKES = 64
 /** Ours: how often a process that does not keep the home itself looks what the keeper has stored. */
@@ -249,7 +249,7 @@ export class Peer implements AsyncDisposable {
     )
   }
 
-  /** Takes leave of all peers: streams that are open may go on for some seconds. Idempotent. */
+  /** Takes leave of all peers: what was written arrives, streams that stay open are cut after a second. Idempotent. */
   close(): Promise<void> {
     return this.#end(undefined)
   }
@@ -401,6 +401,7 @@ export class Peer implements AsyncDisposable {
   #end(error: ReachError | undefined): Promise<void> {
     return (this.#closing ??= (async () => {
       try {
+        if (error !== undefined) await this.#host.destroy(error)
         await this.#resources.close()
       } finally {
         this.#stop.abort(error ?? new ReachError('ERR_REACH_ABORTED', 'this peer is closed'))

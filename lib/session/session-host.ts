@@ -130,11 +130,23 @@ export class SessionHost {
     return session
   }
 
-  /** Takes leave of all peers. */
+  /** Takes leave of all peers, for at most so long. */
   async close(timeoutMs?: number): Promise<void> {
+    this.#stop()
+    await Promise.all(this.sessions.map((session) => session.close(timeoutMs)))
+  }
+
+  /** Ends all sessions at once. */
+  async destroy(error: ReachError): Promise<void> {
+    this.#stop()
+    const { sessions } = this
+    for (const session of sessions) session.destroy(error)
+    await Promise.all(sessions.map(({ closed }) => closed))
+  }
+
+  #stop(): void {
     this.#isClosed = true
     this.#sweeper?.cancel()
-    await Promise.all(this.sessions.map((session) => session.close(timeoutMs)))
   }
 
   #secure(transport: Duplex, expected: TrustConditions, signal?: AbortSignal): Promise<SecureChannel> {

@@ -214,15 +214,14 @@ export class Session implements AsyncDisposable {
 
   /**
    * Takes leave: no new streams, those that are open go on to their end, and what was written arrives. Resolves when it is
-   * over; after `timeoutMs` (default 10 s) it ends all the same.
+   * over; after `timeoutMs` (default 10 s), or when there is no path to say so, it ends all the same.
    */
   async close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
+    this.#datagrams?.stream.end()
     this.drain()
-    if (this.isOpen) {
-      this.#closeTimer ??= this.#clock.setTimer(timeoutMs, () =>
-        this.destroy(new ReachError('ERR_REACH_ABORTED', 'the session was closed')),
-      )
-    }
+    const giveUp = () => this.destroy(new ReachError('ERR_REACH_ABORTED', 'the session was closed'))
+    if (this.isOpen && this.#pipes.size === 0) giveUp()
+    else if (this.isOpen) this.#closeTimer ??= this.#clock.setTimer(timeoutMs, giveUp)
     await this.closed
   }
 

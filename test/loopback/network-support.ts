@@ -35,15 +35,17 @@ export interface TestNetwork {
   invite(name: string): Promise<string>
 }
 
-/** Opens one; it is closed when the test ends. */
+/** Opens one; it is closed when the test ends. @param listenPort default: one that the system picks */
 export async function networkOf(
   t: ExecutionContext,
   options: Partial<OwnNetworkOptions> = {},
+  listenPort = 0,
 ): Promise<TestNetwork> {
   const home = options.home ?? join(folderOf(t), 'relay')
   const relays: RelayServer[] = []
   const publicAddresses = () => relays.map((relay) => ({ host: '127.0.0.1', port: tcpPort(relay) }))
   const opened = await openRelay({
+    listen: [{ host: '127.0.0.1', port: listenPort }],
     tls: { kind: 'own', home, hosts: ['127.0.0.1'] },
     network: { kind: 'own', home, publicAddresses, ...options },
   })

@@ -141,11 +141,15 @@ export async function feed(stream: Writable, total: number, seed = 1): Promise<s
 export async function digest(stream: Readable): Promise<{ readonly length: number; readonly hash: string }> {
   const hash = createHash('sha256')
   let length = 0
-  for await (const chunk of stream) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError('no bytes')
-    length += chunk.length
-    hash.update(chunk)
-  }
+  // No `for await`: it destroys the stream at its end, and with a Duplex the other direction.
+  await new Promise<void>((resolve, reject) => {
+    stream.on('data', (chunk: Uint8Array) => {
+      length += chunk.length
+      hash.update(chunk)
+    })
+    stream.once('end', resolve).once('error', reject)
+    stream.once('close', () => reject(new Error(`closed after ${length} bytes`)))
+  })
   return { length, hash: hash.digest('hex') }
 }
 
