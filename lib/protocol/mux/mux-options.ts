@@ -51,13 +51,16 @@ export interface MuxSetup {
   readonly options?: Partial<MuxOptions>
 }
 
-/** The options with defaults. @throws {RangeError} for windows that the protocol does not have */
+/** The options with defaults. @throws {RangeError} for windows that the protocol does not have, and for no streams at all */
 export function muxOptions(setup: MuxSetup): MuxOptions {
   const options = { ...muxDefaults, ...setup.options }
   if (!(options.maxWindow >= INITIAL_WINDOW && options.maxWindow <= MAX_WINDOW)) {
     throw new RangeError(
       `a window of ${options.maxWindow} bytes is not from ${INITIAL_WINDOW} to ${MAX_WINDOW}`,
     )
+  }
+  for (const name of ['maxStreams', 'maxUnaccepted'] as const) {
+    if (!(options[name] >= 1)) throw new RangeError(`${name} is ${options[name]}, and not at least 1`)
   }
   return options
 }

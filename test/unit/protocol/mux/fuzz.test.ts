@@ -4,7 +4,7 @@ import { FRAME_TYPES } from '../../../../lib/protocol/mux/frame.ts'
 import { muxDefaults } from '../../../../lib/protocol/mux/mux-options.ts'
 import { MuxSession } from '../../../../lib/protocol/mux/mux-session.ts'
 import type { MuxStream } from '../../../../lib/protocol/mux/mux-stream.ts'
-import { yamuxClientBytes } from '../../../vectors/yamux.ts'
+import { openWeb, yamuxClientBytes } from '../../../vectors/yamux.ts'
 import { cut } from './cut.ts'
 import { frameBytes, framesIn } from './raw-peer.ts'
 
@@ -30,10 +30,17 @@ const aFrame = fc
       : frameBytes(header, payload),
   )
 
+/** Two streams with OPEN, the second with bytes behind it. */
+const withOpen = Uint8Array.from([
+  ...frameBytes({ flags: 1, streamId: 1 }, openWeb),
+  ...frameBytes({ flags: 1, streamId: 3, length: openWeb.length + 100_000 }, openWeb),
+  ...new Uint8Array(40),
+])
+
 /** Frames that keep to the rules long enough to get somewhere, and then anything. */
 const aStream = fc
   .tuple(
-    fc.constantFrom(yamuxClientBytes, yamuxClientBytes.subarray(0, 29), new Uint8Array(0)),
+    fc.constantFrom(yamuxClientBytes, yamuxClientBytes.subarray(0, 29), withOpen, new Uint8Array(0)),
     fc.array(fc.oneof({ weight: 9, arbitrary: aFrame }, fc.uint8Array({ maxLength: 40 })), { maxLength: 25 }),
   )
   .map(([front, rest]) => Uint8Array.from(Buffer.concat([front, ...rest])))

@@ -222,10 +222,14 @@ test('a reset before acceptance is a refusal', (t) => {
   t.is(streamResetError(1, { wasAccepted: true }).code, 'ERR_REACH_STREAM_RESET')
 })
 
-test('windows that the protocol does not have are refused as options', (t) => {
+test('windows that the protocol does not have, and no streams at all, are refused as options', (t) => {
   const setup = { role: 'initiator', hasOpenHeaders: true } as const
   t.deepEqual(muxOptions(setup), muxDefaults)
   for (const maxWindow of [262_143, 2 ** 32, NaN]) {
     t.throws(() => muxOptions({ ...setup, options: { maxWindow } }), { instanceOf: RangeError })
+  }
+  for (const count of [0, -1, NaN]) {
+    t.throws(() => muxOptions({ ...setup, options: { maxStreams: count } }), { instanceOf: RangeError })
+    t.throws(() => muxOptions({ ...setup, options: { maxUnaccepted: count } }), { instanceOf: RangeError })
   }
 })
