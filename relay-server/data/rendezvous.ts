@@ -106,16 +106,16 @@ export class Rendezvous {
     const known = this.#tickets.get(key)
     if (known !== undefined) {
       if (known.pair.legs[known.side] === undefined) this.#join(known.pair, known.side, socket)
-      else refuseLeg(socket, 'ticket-unknown', this.#clock)
+      else this.#refuse(socket, 'ticket-unknown')
       return
     }
     if (this.#early.has(key)) {
-      refuseLeg(socket, 'ticket-unknown', this.#clock)
+      this.#refuse(socket, 'ticket-unknown')
       return
     }
     const timer = this.#clock.setTimer(this.#limits.timeoutMs, () => {
       this.#early.delete(key)
-      refuseLeg(socket, 'ticket-unknown', this.#clock)
+      this.#refuse(socket, 'ticket-unknown')
     })
     this.#early.set(key, { socket, source, timer })
     socket.once('close', () => {
@@ -131,7 +131,7 @@ export class Rendezvous {
     if (early === undefined) return
     early.timer.cancel()
     this.#early.delete(keyOf(ticket))
-    refuseLeg(early.socket, status, this.#clock)
+    this.#refuse(early.socket, status)
   }
 
   /** Gives up pairs whose member is gone, or must go. */
@@ -147,7 +147,7 @@ export class Rendezvous {
     for (const [key, { socket, timer }] of this.#early) {
       timer.cancel()
       this.#early.delete(key)
-      refuseLeg(socket, 'draining', this.#clock)
+      this.#refuse(socket, 'draining')
     }
   }
 
@@ -163,7 +163,12 @@ export class Rendezvous {
   #giveUp(pair: Pair, status: Exclude<LegStatus, 'go'>): void {
     if (this.#tickets.get(pair.tickets.dialling)?.pair !== pair) return
     this.#forget(pair)
-    for (const socket of Object.values(pair.legs)) refuseLeg(socket, status, this.#clock)
+    for (const socket of Object.values(pair.legs)) this.#refuse(socket, status)
+  }
+
+  #refuse(socket: Socket, status: Exclude<LegStatus, 'go'>): void {
+    this.#releases.get(socket)?.()
+    refuseLeg(socket, status, this.#clock)
   }
 
   #forget(pair: Pair): void {
@@ -183,9 +188,11 @@ export class Rendezvous {
     this.#perSource.set(source, ofSource + 1)
     this.#waiting++
     let isCounted = true
+    const unwatch = cutWhenItSpeaks(socket)
     const release = () => {
       if (!isCounted) return
       isCounted = false
+      unwatch()
       this.#waiting--
       const left = (this.#perSource.get(source) ?? 1) - 1
       if (left === 0) this.#perSource.delete(source)
@@ -195,6 +202,19 @@ export class Rendezvous {
     socket.once('close', release)
     return true
   }
+}
+
+/**
+ * A leg that waits has nothing to say: one that sends before `go`, or ends, is cut. Nobody else would notice an end: it
+ * is found by reading.
+ */
+function cutWhenItSpeaks(socket: Socket): () => void {
+  const onReadable = () => {
+    if (socket.read() !== null) socket.destroy()
+  }
+  const onEnd = () => socket.destroy()
+  socket.on('readable', onReadable).once('end', onEnd)
+  return () => socket.off('readable', onReadable).off('end', onEnd)
 }
 
 /** A lookup by hash table: what an attacker could time is the table's, not the ticket's. */
