@@ -118,6 +118,7 @@ test('destroy after the end loses nothing, however late the peer reads', async (
   const stream = quiet(here.open('web'))
   await sleep(300)
   t.deepEqual(await digest(stream), { length: 200_000, hash: await sent })
+  stream.end()
   await streamOver(t, [stream], here)
   await streamOver(t, [], there)
 })
