@@ -10,70 +10,29 @@
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp, createServer as createTcpServer } from 'node:net'
 import { cpus } from 'node:os'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { certificatesFromPem } from '../lib/identity/certificate/certificate.ts'
-import { issueIntermediate, issueLeaf, issueRoot } from '../lib/identity/issue/certificate-profiles.ts'
+import { issueLeaf, issueRoot } from '../lib/identity/issue/certificate-profiles.ts'
 import type { Issuer } from '../lib/identity/issue/sign-certificate.ts'
 import { spkiOf } from '../lib/identity/issue/signing-key.ts'
-import { privateKeyFromPem, privateKeyPem } from '../lib/identity/keys/key-pair.ts'
+import { privateKeyFromPem } from '../lib/identity/keys/key-pair.ts'
 import { connectSecurely } from '../lib/identity/tls/connect-securely.ts'
-import { PEER_ALPN } from '../lib/identity/tls/secure-channel.ts'
 import { SecureServer } from '../lib/identity/tls/secure-server.ts'
 import type { TrustPolicy } from '../lib/identity/trust/trust-policy.ts'
 import { nodeRuntime } from '../lib/net/node-runtime.ts'
+import { median } from './support/statistics.ts'
+import { DOMAIN, KEY_TYPES, bareOptions, drawKey, materialOf, readMaterial } from './support/tls-material.ts'
+import type { KeyType, Material } from './support/tls-material.ts'
 
 const SCRIPT = fileURLToPath(import.meta.url)
-const DOMAIN = 'bench.example'
 /** Handshakes that are under way at once: enough to keep the server busy. */
 const WINDOW = 8
 
-type KeyType = 'Ed25519' | 'P-256' | 'RSA-2048'
-const KEY_TYPES: readonly KeyType[] = ['Ed25519', 'P-256', 'RSA-2048']
 type Kind = 'bare' | 'secure'
-
-/** What both processes are given: a chain with its key, and the root. */
-interface Material {
-  readonly chainPem: string
-  readonly keyPem: string
-  readonly rootPem: string
-}
-
-function drawKey(type: KeyType): KeyObject {
-  switch (type) {
-    case 'Ed25519':
-      return generateKeyPairSync('ed25519').privateKey
-    case 'P-256':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-    case 'RSA-2048':
-      return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-  }
-}
-
-async function materialOf(type: KeyType): Promise<Material> {
-  const nowMs = nodeRuntime().clock.wallMs()
-  const [rootKey, issuingKey, key] = [drawKey(type), drawKey(type), drawKey(type)]
-  const root = await issueRoot(DOMAIN, rootKey, nowMs)
-  const above = { certificate: root, privateKey: rootKey }
-  const intermediate = await issueIntermediate(DOMAIN, spkiOf(issuingKey), above, nowMs)
-  const issuer = { certificate: intermediate, privateKey: issuingKey }
-  const leaf = await issueLeaf(
-    { name: 'peer', domain: DOMAIN, roles: ['peer'], spki: spkiOf(key) },
-    issuer,
-    nowMs,
-  )
-  return { chainPem: leaf.pem + intermediate.pem, keyPem: privateKeyPem(key), rootPem: root.pem }
-}
-
-function bareOptions({ chainPem, keyPem, rootPem }: Material) {
-  const version = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const
-  return { cert: chainPem, key: keyPem, ca: rootPem, ALPNProtocols: [PEER_ALPN], ...version }
-}
 
 function secureOptions({ chainPem, keyPem, rootPem }: Material) {
   const policy: TrustPolicy = { network: { domain: DOMAIN, roots: certificatesFromPem(rootPem) } }
@@ -189,10 +148,6 @@ async function rate(seconds: number, action: () => unknown): Promise<number> {
   return Math.round((done * 1000) / (performance.now() - startMs))
 }
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-}
-
 /** Rows of rates by what was measured, in the order in which they came. */
 class Results {
   readonly #rates = new Map<string, number[]>()
@@ -259,17 +214,6 @@ async function compare(rounds: number, seconds: number): Promise<void> {
   results.print('the same per second of the server’s processor time', cpu(bare))
   results.print('SecureServer and connectSecurely beside bare tls', ours)
   results.print('the same per second of the server’s processor time', cpu(ours))
-}
-
-async function readMaterial(): Promise<Material> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of process.stdin) if (chunk instanceof Uint8Array) chunks.push(chunk)
-  const value: unknown = JSON.parse(Buffer.concat(chunks).toString())
-  const text = (field: string): string => {
-    const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined
-    return typeof found === 'string' ? found : ''
-  }
-  return { chainPem: text('chainPem'), keyPem: text('keyPem'), rootPem: text('rootPem') }
 }
 
 const [mode, ...args] = process.argv.slice(2)

@@ -14,7 +14,8 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseFigures, runLoad } from './splice-bench/load.ts'
 import type { Figures } from './splice-bench/load.ts'
-import { lines, start } from './splice-bench/process.ts'
+import { lines, start } from './support/process.ts'
+import { median, row } from './support/statistics.ts'
 import { RELAY_KINDS, isInstalled, openRelay, serveSplice } from './splice-bench/relays.ts'
 import type { RelayKind } from './splice-bench/relays.ts'
 
@@ -29,14 +30,6 @@ async function round(kind: RelayKind, seconds: number): Promise<Figures> {
   await using relay = await openRelay(kind, sinkPort, SCRIPT)
   load.child.stdin?.write(`${relay.port} ${relay.pid}\n`)
   return parseFigures(await output.next())
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
-}
-
-function row(label: string, cells: readonly (number | string)[]): string {
-  return label.padEnd(18) + cells.map((cell) => String(cell).padStart(11)).join('')
 }
 
 const COLUMNS: readonly { readonly key: keyof Figures; readonly title: string; readonly digits: number }[] = [

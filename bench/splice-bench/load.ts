@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { takeOver } from '../../lib/net/chunk-source.ts'
-import { cpuSeconds, residentKib } from './process.ts'
+import { cpuSeconds, residentKib } from '../support/process.ts'
 
 /** What one round measures of one relay. MB and GB are powers of ten. */
 export interface Figures {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 
 /** What a path runs over (design §2). */
 export type PathKind = 'relay' | 'direct-tcp' | 'direct-udp' | 'ssh'
@@ -20,8 +21,11 @@ export interface PathPipeEvents {
   onLost(): void
 }
 
-/** Ours: what waits inside the socket. More only delays what is more urgent; less, and a fast path runs dry. */
+/** Ours: what is written at once. More only delays what is more urgent; less costs TLS more for each byte. */
 const HIGH_WATER = 256 * 1024
+
+/** Chunks are joined here for one write. One for all pipes: it is free again when the write returns. */
+const scratch = Buffer.allocUnsafeSlow(2 * HIGH_WATER)
 
 /** Ours: how long the last words of a path may take. */
 const FAREWELL_MS = 2000
@@ -33,6 +37,9 @@ export class PathPipe {
   readonly #stream: Duplex
   readonly #events: PathPipeEvents
   readonly #later: (delayMs: number, callback: () => void) => { cancel(): void }
+  /** What the next write consists of. */
+  #gathered: Uint8Array[] = []
+  #gatheredLength = 0
   #isOver = false
 
   /** @param later makes a timer */
@@ -48,7 +55,6 @@ export class PathPipe {
     this.#stream = stream
     this.#events = events
     this.#later = later
-    stream.on('drain', () => this.#events.onRoom())
     stream.on('data', (chunk: Uint8Array) => {
       if (!this.#isOver) this.#events.onBytes(chunk)
     })
@@ -59,22 +65,25 @@ export class PathPipe {
     if (stream.destroyed) this.#lost()
   }
 
-  /** True when it takes bytes without making them wait long. */
+  /** True when it takes bytes without making them wait long: the system has taken all of the last write. */
   get hasRoom(): boolean {
-    return !this.#isOver && this.#stream.writableLength < HIGH_WATER
+    return !this.#isOver && this.#gatheredLength < HIGH_WATER && this.#stream.writableLength === 0
   }
 
-  /** What is written between these two leaves at once. */
-  beginWrites(): void {
-    this.#stream.cork()
-  }
-
-  endWrites(): void {
-    this.#stream.uncork()
-  }
-
+  /** They leave with `flush`, all at once. */
   write(chunks: readonly Uint8Array[]): void {
-    for (const chunk of chunks) this.#stream.write(chunk)
+    for (const chunk of chunks) {
+      this.#gathered.push(chunk)
+      this.#gatheredLength += chunk.length
+    }
+  }
+
+  flush(): void {
+    if (this.#gatheredLength === 0) return
+    const bytes = this.#joined()
+    this.#gathered = []
+    this.#gatheredLength = 0
+    this.#stream.write(bytes, this.#onWritten)
   }
 
   /** Says the last words, if it still can, and ends. */
@@ -91,6 +100,29 @@ export class PathPipe {
   destroy(): void {
     this.#isOver = true
     this.#stream.destroy()
+  }
+
+  readonly #onWritten = (): void => {
+    if (!this.#isOver) this.#events.onRoom()
+  }
+
+  /**
+   * One chunk for one write: TLS encrypts that as it is, where it would first allocate and copy several. When nothing
+   * else is being written, TLS has encrypted or copied all of it by the time that `write` returns (Node's TLSWrap::DoWrite,
+   * the same from 18 to 24), so that the memory can be used again; whatever is no TLSSocket gets memory of its own.
+   */
+  #joined(): Uint8Array {
+    const [first] = this.#gathered
+    if (first !== undefined && this.#gathered.length === 1) return first
+    const length = this.#gatheredLength
+    const isTakenAtOnce = this.#stream instanceof TLSSocket && this.#stream.writableLength === 0
+    const into = isTakenAtOnce && length <= scratch.length ? scratch : Buffer.allocUnsafe(length)
+    let at = 0
+    for (const chunk of this.#gathered) {
+      into.set(chunk, at)
+      at += chunk.length
+    }
+    return into.subarray(0, length)
   }
 
   #lost(): void {

@@ -306,14 +306,13 @@ export class Session implements AsyncDisposable {
   #fillPipes(nowMs: number): boolean {
     let moved = false
     for (const pipe of this.#pipes.values()) {
-      pipe.beginWrites()
       while (pipe.hasRoom) {
         const chunks = this.#link.pull(pipe.id, nowMs)
         if (chunks.length === 0) break
         pipe.write(chunks)
         moved = true
       }
-      pipe.endWrites()
+      pipe.flush()
     }
     return moved
   }

@@ -1,0 +1,94 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { Server } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import { Peer } from '../../lib/index.ts'
+import { takeOver } from '../../lib/net/chunk-source.ts'
+import { bareOptions, parseMaterial } from '../support/tls-material.ts'
+
+/** The first byte of a connection says what is wanted of it. */
+export const ASKS = { bulk: 'B', echo: 'E', open: 'O' } as const
+/** Names of the services that stand for it in the library. */
+export const SERVICES = { any: 'any', open: 'open' } as const
+
+const BACKLOG = 4096
+
+/** One end that is dialled: prints a line when it is ready, its port if it has one. Runs until it is ended. */
+export async function runServe(kind: string | undefined, argument: string): Promise<void> {
+  if (kind === 'library') return serveLibrary(argument)
+  const onStream = (stream: Duplex) => serve(stream)
+  const server =
+    kind === 'tls'
+      ? createTlsServer(
+          { ...tlsOptions(argument), requestCert: true, rejectUnauthorized: true, allowHalfOpen: true },
+          onStream,
+        )
+      : createServer({ allowHalfOpen: true, noDelay: true }, onStream)
+  await listen(server)
+}
+
+/** Mutual TLS 1.3 with AES-128-GCM and nothing of ours. */
+export function tlsOptions(materialFile: string) {
+  return {
+    ...bareOptions(parseMaterial(readFileSync(materialFile, 'utf8'))),
+    ciphers: 'TLS_AES_128_GCM_SHA256',
+    noDelay: true,
+    // Its name is of no interest here.
+    checkServerIdentity: () => undefined,
+  }
+}
+
+async function listen(server: Server): Promise<void> {
+  server.on('tlsClientError', () => undefined)
+  server.listen(0, '127.0.0.1', BACKLOG)
+  await once(server, 'listening')
+  const address = server.address()
+  console.log(typeof address === 'object' ? address?.port : 0)
+}
+
+async function serveLibrary(home: string): Promise<void> {
+  const peer = await Peer.open({ home })
+  await peer.listen(SERVICES.any, (stream) => serve(stream))
+  await peer.listen(SERVICES.open, (stream) => stream.resume().end())
+  console.log('ready')
+}
+
+function serve(stream: Duplex): void {
+  stream.on('error', () => stream.destroy())
+  stream.once('data', (first: Uint8Array) => {
+    stream.pause()
+    if (first[0] === ASKS.bulk.charCodeAt(0)) count(stream, first.length - 1)
+    else if (first[0] === ASKS.open.charCodeAt(0)) {
+      stream.on('end', () => stream.end())
+      stream.resume().write(first)
+    } else echo(stream, first.subarray(1))
+  })
+}
+
+function echo(stream: Duplex, first: Uint8Array): void {
+  if (first.length > 0) stream.write(first)
+  stream.on('data', (part: Uint8Array) => stream.write(part))
+  stream.on('end', () => stream.end())
+  stream.resume()
+}
+
+const sinkBuffer = Buffer.allocUnsafeSlow(1024 * 1024)
+
+/** Counts what comes and answers with the count. */
+function count(stream: Duplex, first: number): void {
+  let total = first
+  // Nobody looks at the bytes, so all may share one buffer.
+  const source = takeOver(stream, {
+    nextBuffer: () => sinkBuffer,
+    onChunk: (_buffer, length) => {
+      total += length
+      return true
+    },
+  })
+  total += source.leftover?.length ?? 0
+  source.stream.on('error', () => source.stream.destroy())
+  source.stream.on('end', () => source.stream.end(`${total}`))
+  source.resume()
+}
