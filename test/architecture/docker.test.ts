@@ -3,9 +3,6 @@ import { USAGE } from '../../cli/usage.ts'
 import { flowLists, networkOf, reachCalls, section, servicesOf } from './compose-file.ts'
 import { readRepositoryFile } from './source-tree.ts'
 
-/** Commands that the demo needs and that come with the same release; to be emptied when they are in the usage text. */
-const COMING = ['expose', 'connect']
-
 const dockerfile = readRepositoryFile('docker/Dockerfile') ?? ''
 const compose = readRepositoryFile('docker/compose.yml') ?? ''
 const services = servicesOf(compose)
@@ -37,7 +34,6 @@ test('commands and flags of p2p-reach in compose.yml are in the usage text of th
   t.true(calls.length >= 5)
   for (const call of calls) {
     const [word = ''] = call
-    if (COMING.includes(word)) continue
     t.regex(usage, new RegExp(`^.*p2p-reach ${word === 'relay' ? call.slice(0, 2).join(' ') : word}\\b`, 'm'))
     for (const flag of call.filter((one) => /^--\w/.test(one))) t.true(usage.includes(`${flag} `), flag)
   }
