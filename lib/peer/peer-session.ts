@@ -49,7 +49,10 @@ export class PeerSession {
 
   /** Dials now, unless there is a session; answers the path that carries it. */
   async open(signal?: AbortSignal): Promise<PathState | undefined> {
-    return (await this.#source.sessionWith(this.peer, signal)).currentPaths[0]
+    const session = await this.#source.sessionWith(this.peer, signal)
+    const failure = await session.established
+    if (failure !== undefined) throw failure
+    return session.currentPaths[0]
   }
 
   /** Each path that becomes the active one, from the current one on, until the session is over. Dials when there is none. */

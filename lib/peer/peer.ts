@@ -335,7 +335,9 @@ export class Peer implements AsyncDisposable {
       onDatagram: (session: Session, bytes: Uint8Array) => this.#onDatagram(session, bytes),
     }
     const session = await this.#host.begin(socket, about, expected, events, signal)
-    this.#began(session, true)
+    void session.established.then((failure) => {
+      if (failure === undefined) this.#began(session, true)
+    })
     return session
   }
 

@@ -27,6 +27,8 @@ const HIGH_WATER = 256 * 1024
 /** Chunks are joined here for one write. One for all pipes: it is free again when the write returns. */
 const scratch = Buffer.allocUnsafeSlow(2 * HIGH_WATER)
 
+const NOTHING = new Uint8Array(0)
+
 /** Ours: how long the last words of a path may take. */
 const FAREWELL_MS = 2000
 
@@ -55,12 +57,19 @@ export class PathPipe {
     this.#stream = stream
     this.#events = events
     this.#later = later
+    stream.on('error', () => undefined) // 'close' follows
+    // Something of the handshake may still be under way: room is there behind it.
+    if (stream.writableLength > 0) stream.write(NOTHING, this.#onWritten)
+  }
+
+  /** Reads from now on, and hears of its end. */
+  read(): void {
+    const stream = this.#stream
     stream.on('data', (chunk: Uint8Array) => {
       if (!this.#isOver) this.#events.onBytes(chunk)
     })
     stream.once('end', () => this.#lost())
     stream.once('close', () => this.#lost())
-    stream.on('error', () => this.#lost())
     stream.resume() // whoever read its head has paused it
     if (stream.destroyed) this.#lost()
   }

@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
-import { connectSecurely } from '../identity/tls/connect-securely.ts'
+import type { ConnectSecurelyOptions } from '../identity/tls/connect-securely.ts'
+import { connectEarly, connectSecurely } from '../identity/tls/connect-securely.ts'
 import type { SecureChannel } from '../identity/tls/secure-channel.ts'
 import { SecureServer } from '../identity/tls/secure-server.ts'
 import type { TlsCredentials } from '../identity/tls/tls-options.ts'
@@ -65,7 +66,8 @@ export class SessionHost {
   }
 
   /**
-   * Begins a session over a connection to the peer. It owns the connection from the call on.
+   * Begins a session over a connection to the peer. It owns the connection from the call on. Streams can be opened at
+   * once; `established` says when the peer has accepted us.
    * @param expected who is to be at its other end
    * @throws {ReachError} ERR_REACH_TRUST_…, ERR_REACH_TLS, ERR_REACH_TIMEOUT
    */
@@ -76,7 +78,7 @@ export class SessionHost {
     events: SessionEvents = {},
     signal?: AbortSignal,
   ): Promise<Session> {
-    const channel = await this.#secure(transport, expected, signal)
+    const channel = await connectEarly(transport, this.#secureOptions(expected, signal))
     this.#checkOpen(channel)
     const { runtime } = this.#setup
     const link = this.#registry.create(runtime.random.bytes(16), keyOf(channel.peer), runtime.clock.nowMs())
@@ -87,7 +89,10 @@ export class SessionHost {
 
   /** Brings a session another path that we dialled. @throws {ReachError} as `begin`, ERR_REACH_SESSION_REFUSED */
   async addPath(session: Session, transport: Duplex, about: PathAbout, signal?: AbortSignal): Promise<void> {
-    const channel = await this.#secure(transport, { peerId: session.peer.peerId }, signal)
+    const channel = await connectSecurely(
+      transport,
+      this.#secureOptions({ peerId: session.peer.peerId }, signal),
+    )
     this.#checkOpen(channel)
     session.dialled(this.#nextPath++, channel, about)
   }
@@ -149,15 +154,15 @@ export class SessionHost {
     this.#sweeper?.cancel()
   }
 
-  #secure(transport: Duplex, expected: TrustConditions, signal?: AbortSignal): Promise<SecureChannel> {
+  #secureOptions(expected: TrustConditions, signal?: AbortSignal): ConnectSecurelyOptions {
     const { runtime, trust, credentials } = this.#setup
-    return connectSecurely(transport, {
+    return {
       clock: runtime.clock,
       credentials: credentials(),
       policy: () => trust.policy(expected),
       trust,
       ...(signal === undefined ? {} : { signal }),
-    })
+    }
   }
 
   #checkOpen({ stream }: SecureChannel): void {

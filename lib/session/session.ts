@@ -1,7 +1,7 @@
 import { ReachError } from '../base/errors.ts'
 import { unreachable } from '../base/exhaustive.ts'
 import type { Clock, Timer } from '../base/runtime.ts'
-import type { SecureChannel } from '../identity/tls/secure-channel.ts'
+import type { EarlyChannel, SecureChannel } from '../identity/tls/secure-channel.ts'
 import type { PeerIdentity } from '../identity/trust/trust-policy.ts'
 import type { Link } from '../protocol/link/link.ts'
 import type { LinkEffect, LinkEnd } from '../protocol/link/link-effect.ts'
@@ -69,6 +69,8 @@ export class Session implements AsyncDisposable {
   readonly isInitiator: boolean
   /** Resolves when it is over; with the reason unless both sides had taken leave. Never rejects. */
   readonly closed: Promise<ReachError | undefined>
+  /** Resolves when both sides have it; with the reason when it ended before. Never rejects. */
+  readonly established: Promise<ReachError | undefined>
   readonly #clock: Clock
   readonly #link: Link
   readonly #mux: MuxSession
@@ -78,6 +80,7 @@ export class Session implements AsyncDisposable {
   readonly #streams = new Map<MuxStream, SessionStream>()
   readonly #lingering = new Set<SessionStream>()
   #settle: (error: ReachError | undefined) => void = () => undefined
+  #establish: (error: ReachError | undefined) => void = () => undefined
   #end: { readonly error: ReachError | undefined } | undefined
   #datagrams: { readonly stream: SessionStream; readonly sender: DatagramSender } | undefined
   #isPumpDue = false
@@ -94,6 +97,7 @@ export class Session implements AsyncDisposable {
     this.peer = peer
     this.isInitiator = link.role === 'initiator'
     this.closed = new Promise((resolve) => (this.#settle = resolve))
+    this.established = new Promise((resolve) => (this.#establish = resolve))
     this.#clock = clock
     this.#link = link
     this.#decide = decide
@@ -187,7 +191,7 @@ export class Session implements AsyncDisposable {
   /**
    * Adds a path that we dialled. @throws {ReachError} ERR_REACH_SESSION_REFUSED when the link can't take it
    */
-  dialled(path: number, channel: SecureChannel, about: PathAbout): void {
+  dialled(path: number, channel: SecureChannel | EarlyChannel, about: PathAbout): void {
     const refusal = this.#link.dial(path, keyOf(channel.peer), this.#clock.nowMs())
     if (refusal !== undefined) {
       channel.stream.destroy()
@@ -195,13 +199,20 @@ export class Session implements AsyncDisposable {
         details: { refusal },
       })
     }
-    this.#addPipe(path, channel, about)
+    const pipe = this.#addPipe(path, channel, about)
+    if ('accepted' in channel) {
+      // What we write goes at once; whether the peer takes it comes with what it says first.
+      channel.accepted.then(
+        () => pipe.read(),
+        (error: unknown) => this.#refused(path, error),
+      )
+    } else pipe.read()
     this.#pump()
   }
 
   /** Adds a path that the peer dialled, and that the link has accepted. @param rest bytes that followed its request */
   accepted(path: number, channel: SecureChannel, about: PathAbout, rest: Uint8Array): void {
-    this.#addPipe(path, channel, about)
+    this.#addPipe(path, channel, about).read()
     if (rest.length > 0) this.#link.receive(path, rest, this.#clock.nowMs())
     this.#pump()
   }
@@ -244,7 +255,15 @@ export class Session implements AsyncDisposable {
     this.#pump()
   }
 
-  #addPipe(path: number, { stream }: SecureChannel, about: PathAbout): void {
+  /** The peer does not accept us on a path: without another one there is no session. */
+  #refused(path: number, error: unknown): void {
+    this.#pipes.delete(path)
+    if (this.#pipes.size === 0 && ReachError.is(error)) this.destroy(error)
+    else this.#link.pathLost(path, this.#clock.nowMs())
+    this.#pump()
+  }
+
+  #addPipe(path: number, { stream }: SecureChannel, about: PathAbout): PathPipe {
     const later = (delayMs: number, callback: () => void) => this.#clock.setTimer(delayMs, callback)
     const pipe = new PathPipe(path, about, stream, later, {
       onBytes: (bytes) => {
@@ -259,6 +278,7 @@ export class Session implements AsyncDisposable {
       },
     })
     this.#pipes.set(path, pipe)
+    return pipe
   }
 
   /** At the end of the turn: what is written in one turn leaves together. */
@@ -347,8 +367,10 @@ export class Session implements AsyncDisposable {
       case 'ended':
         this.#finish(effect.end)
         return
-      case 'writable':
       case 'attached':
+        this.#establish(undefined)
+        return
+      case 'writable':
         return
       case 'peer-active':
         this.#link.activate(effect.path)
@@ -501,6 +523,7 @@ export class Session implements AsyncDisposable {
     this.#drainMux()
     this.#endStreams()
     this.#settle(error)
+    this.#establish(error ?? sessionOver())
     this.#wake()
   }
 

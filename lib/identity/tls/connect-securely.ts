@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream'
 import { connect } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
 import { ReachError } from '../../base/errors.ts'
-import type { SecureChannel, SecureChannelOptions } from './secure-channel.ts'
-import { PEER_ALPN, authenticate } from './secure-channel.ts'
+import type { EarlyChannel, SecureChannel, SecureChannelOptions } from './secure-channel.ts'
+import { PEER_ALPN, authenticate, authenticateEarly } from './secure-channel.ts'
 import type { TlsCredentials } from './tls-options.ts'
 import { commonTlsOptions } from './tls-options.ts'
 
@@ -21,6 +21,18 @@ export interface ConnectSecurelyOptions extends SecureChannelOptions {
  * ERR_REACH_TLS_VERSION, ERR_REACH_TIMEOUT
  */
 export function connectSecurely(transport: Duplex, options: ConnectSecurelyOptions): Promise<SecureChannel> {
+  return authenticate(transport, secured(tlsOver(transport, options)), options)
+}
+
+/**
+ * The same, resolved a round trip earlier: when we have accepted the other side, and it has not said yet whether it
+ * accepts us. What is written then it reads only if it does. @throws {ReachError} of this side; `accepted` of the other
+ */
+export function connectEarly(transport: Duplex, options: ConnectSecurelyOptions): Promise<EarlyChannel> {
+  return authenticateEarly(transport, secured(tlsOver(transport, options)), options)
+}
+
+function tlsOver(transport: Duplex, options: ConnectSecurelyOptions): TLSSocket {
   const socket = connect({
     socket: transport,
     ...commonTlsOptions(options.credentials),
@@ -30,7 +42,7 @@ export function connectSecurely(transport: Duplex, options: ConnectSecurelyOptio
   })
   // A transport that is closed already would keep it waiting.
   if (transport.destroyed) socket.destroy()
-  return authenticate(transport, secured(socket), options)
+  return socket
 }
 
 /** Resolves when the client's side of the handshake is over. */

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { deadlineSignal } from '../../base/deadline.ts'
+import type { Deadline } from '../../base/deadline.ts'
 import { ReachError } from '../../base/errors.ts'
 import type { Clock } from '../../base/runtime.ts'
 import { Certificate } from '../certificate/certificate.ts'
@@ -42,6 +43,15 @@ const authorities = new CertificateCache()
 const FAREWELL_MS = 2000
 
 /**
+ * A channel whose other side has proven its key and was accepted, and has not said yet whether it accepts us. What is
+ * written goes with our own verdict, a round trip earlier; nothing may be read before `accepted`.
+ */
+export interface EarlyChannel extends SecureChannel {
+  /** Resolves with the other side's acceptance; rejects with its refusal, when the stream is destroyed. */
+  readonly accepted: Promise<void>
+}
+
+/**
  * From a TLS handshake that is under way to a channel: reads the other side's certificate once, decides, exchanges
  * verdicts. Fails closed: whatever goes wrong, the transport is destroyed.
  * @param handshake resolves when the TLS handshake is over
@@ -51,8 +61,19 @@ export async function authenticate(
   handshake: Promise<TLSSocket>,
   options: SecureChannelOptions,
 ): Promise<SecureChannel> {
-  const { clock, trust } = options
-  using deadline = deadlineSignal(clock, options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS, options.signal)
+  const { stream, peer, accepted } = await authenticateEarly(transport, handshake, options)
+  await accepted
+  return { stream, peer }
+}
+
+/** The same up to our own verdict: see {@link EarlyChannel}. */
+export async function authenticateEarly(
+  transport: Duplex,
+  handshake: Promise<TLSSocket>,
+  options: SecureChannelOptions,
+): Promise<EarlyChannel> {
+  const { clock } = options
+  const deadline = deadlineSignal(clock, options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS, options.signal)
   const aborted = rejectionOf(deadline.signal)
   transport.on('error', ignore) // it may fail while nobody else listens
   let socket: TLSSocket | undefined
@@ -64,14 +85,40 @@ export async function authenticate(
     const peer = decide(socket, options)
     isAccepted = true
     socket.write(encodeAccepted())
-    await Promise.race([readVerdict(socket), aborted])
-    if (trust?.stillTrusts(peer) === false) throw revoked(peer)
-    if (trust !== undefined) endWhenDenied(socket, peer, trust)
-    return { stream: socket, peer }
+    const accepted = awaitVerdict(socket, transport, peer, { aborted, deadline, trust: options.trust })
+    accepted.catch(ignore) // whoever reads waits for it
+    return { stream: socket, peer, accepted }
   } catch (error) {
+    deadline[Symbol.dispose]()
     if (socket !== undefined && !isAccepted && isOwnRefusal(error)) farewell(socket, error, clock)
     else destroyAll(socket, transport)
     throw deadline.signal.aborted ? deadline.signal.reason : tlsFailure(error)
+  }
+}
+
+async function awaitVerdict(
+  socket: TLSSocket,
+  transport: Duplex,
+  peer: PeerIdentity,
+  {
+    aborted,
+    deadline,
+    trust,
+  }: {
+    readonly aborted: Promise<never>
+    readonly deadline: Deadline
+    readonly trust: TrustStore | undefined
+  },
+): Promise<void> {
+  try {
+    await Promise.race([readVerdict(socket), aborted])
+    if (trust?.stillTrusts(peer) === false) throw revoked(peer)
+    if (trust !== undefined) endWhenDenied(socket, peer, trust)
+  } catch (error) {
+    destroyAll(socket, transport)
+    throw deadline.signal.aborted ? deadline.signal.reason : tlsFailure(error)
+  } finally {
+    deadline[Symbol.dispose]()
   }
 }
 
