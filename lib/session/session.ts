@@ -189,12 +189,13 @@ export class Session implements AsyncDisposable {
    * over; after `timeoutMs` (default 10 s) it ends all the same.
    */
   async close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
-    this.drain()
     if (this.isOpen) {
-      this.#closeTimer ??= this.#clock.setTimer(timeoutMs, () =>
+      this.#closeTimer?.cancel()
+      this.#closeTimer = this.#clock.setTimer(timeoutMs, () =>
         this.destroy(new ReachError('ERR_REACH_ABORTED', 'the session was closed')),
       )
     }
+    this.drain()
     await this.closed
   }
 
