@@ -5,37 +5,14 @@ import { join } from 'node:path'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { REPOSITORY } from '../architecture/source-tree.ts'
-import { freePortPair } from '../loopback/relay-support/relay.ts'
 import { RunningProgram } from '../netns/support/running-program.ts'
-import { folderOf, run, start } from './support/command-line.ts'
+import { aNetwork } from './support/member-network.ts'
 
 /* Each example as its first lines say: processes with home folders, and a relay. They import the package as it is built. */
 
-interface Network {
-  /** Where the relay, alice, bob and carol have their folders. */
-  readonly folder: string
-  /** As paths name it. */
-  readonly via: string
-}
-
-async function aNetwork(t: ExecutionContext): Promise<Network> {
-  t.true(existsSync(join(REPOSITORY, 'dist', 'lib', 'index.js')), 'run  npm run build  first')
-  const folder = folderOf(t)
-  const home = join(folder, 'relay')
-  const via = `127.0.0.1:${await freePortPair(['127.0.0.1'])}`
-  const stun = `127.0.0.1:${await freePortPair(['127.0.0.1'])}`
-  const relay = new RunningProgram(
-    start(['relay', 'up', '--json', '--home', home, '--listen', via, '--stun', stun]),
-  )
-  t.teardown(() => relay.stop('SIGKILL'))
-  await relay.waitForLine(/"event":"ready"/)
-  for (const name of ['alice', 'bob', 'carol']) {
-    const { stdout } = await run(['invite', name, '--home', home])
-    const { code, stderr } = await run(['join', stdout.trim(), '--home', join(folder, name)])
-    t.is(code, 0, stderr)
-  }
-  return { folder, via }
-}
+test.before((t) =>
+  t.true(existsSync(join(REPOSITORY, 'dist', 'lib', 'index.js')), 'run  npm run build  first'),
+)
 
 /** `node examples/NAME.mjs --home HOME …` */
 function example(
