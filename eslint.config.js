@@ -53,6 +53,6 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  // Plain JavaScript that runs before anything is compiled.
-  { files: ['scripts/**/*.mjs'], ...tseslint.configs.disableTypeChecked },
+  // Plain JavaScript: what runs before anything is compiled, and what users of the package read.
+  { files: ['scripts/**/*.mjs', 'examples/**/*.mjs'], ...tseslint.configs.disableTypeChecked },
 )

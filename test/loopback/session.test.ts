@@ -26,7 +26,8 @@ import {
 const MIB = 1024 * 1024
 
 async function failure(stream: SessionStream): Promise<ReachError> {
-  const error: unknown = (await once(stream, 'error').then((values: unknown[]) => values))[0]
+  const happened: readonly unknown[] = await once(stream, 'error')
+  const [error] = happened
   if (ReachError.is(error)) return error
   throw new Error('failed otherwise', { cause: error })
 }
@@ -193,6 +194,16 @@ test('a session that takes leave lets its streams end, and opens no more', async
   t.is(await here.closed, undefined)
   t.is(await there.closed, undefined)
   t.false(there.isOpen)
+})
+
+test('a session whose peer has vanished closes in the time that it is given', async (t) => {
+  const { here, pair } = await aSession(t, aHost(t, alice), aHost(t, bob))
+  pair.dialling.destroy()
+  await once(pair.dialled, 'close')
+  const startMs = performance.now()
+  await here.close(200)
+  t.true(performance.now() - startMs < 5000)
+  t.is((await here.closed)?.code, 'ERR_REACH_ABORTED')
 })
 
 test('both sides open streams, and sessions that both began live side by side', async (t) => {
