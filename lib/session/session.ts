@@ -228,12 +228,13 @@ export class Session implements AsyncDisposable {
    * over; after `timeoutMs` (default 10 s), or when there is no path to say so, it ends all the same.
    */
   async close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
-    if (this.isOpen) {
+    const giveUp = () => this.destroy(new ReachError('ERR_REACH_ABORTED', 'the session was closed'))
+    if (this.isOpen && this.#pipes.size === 0) giveUp()
+    else if (this.isOpen) {
       this.#closeTimer?.cancel()
-      this.#closeTimer = this.#clock.setTimer(timeoutMs, () =>
-        this.destroy(new ReachError('ERR_REACH_ABORTED', 'the session was closed')),
-      )
+      this.#closeTimer = this.#clock.setTimer(timeoutMs, giveUp)
     }
+    this.#datagrams?.stream.end()
     this.drain()
     await this.closed
   }

@@ -90,6 +90,7 @@ export async function aSession(
     dialling.begin(pair.dialling, { kind: 'relay', via: 'test:1' }, {}, events),
     dialled.accept(pair.dialled, { kind: 'relay', via: 'test:1' }),
   ])
+  await here.established
   return { here, there, pair }
 }
 

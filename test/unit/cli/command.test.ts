@@ -76,7 +76,7 @@ test('a typo is met with the command that it may mean, anything else with the li
       new RegExp(`^unknown command "${typo}"$`),
       new RegExp(`^did you mean {2}p2p-reach ${meant}$`),
     )
-  for (const word of ['', 'connect', '--relay', 'x'.repeat(10_000)])
+  for (const word of ['', 'teleport', '--relay', 'x'.repeat(10_000)])
     refused(t, [word], 'ERR_REACH_USAGE', /^unknown command /, /--help lists the commands$/)
 })
 
