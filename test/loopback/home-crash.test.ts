@@ -23,8 +23,6 @@ const MEMBER = fileURLToPath(new URL('./crash-support/join-main.js', import.meta
 const KILLS = Number(process.env.P2P_REACH_KILLS ?? '200')
 /** Homes side by side, to use the time that processes take to start. */
 const LANES = 4
-/** From the moment when the lock is held: through the making of the network and a dozen changes. */
-const MAX_LIFE_MS = 800
 
 /** What the process promised before it died. */
 interface Promises {
@@ -46,6 +44,31 @@ async function runAndKill(argv: readonly string[], lifeMs: number): Promise<read
   await new Promise<void>((resolve) => child.once('close', () => resolve()))
   clearTimeout(timer)
   return said.split('\n').filter((line) => line !== '')
+}
+
+/**
+ * How long the process takes here and now from its first word to one that says so, over several runs side by side: lives
+ * are drawn from that, so that a busy machine is not killed before it has begun.
+ */
+async function timeUntil(argvs: readonly (readonly string[])[], word: string): Promise<number> {
+  const times = await Promise.all(
+    argvs.map(async (argv) => {
+      const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+      let startMs: number | undefined
+      let tookMs = 0
+      let said = ''
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        startMs ??= performance.now()
+        said += chunk
+        if (tookMs > 0 || !said.includes(word)) return
+        tookMs = performance.now() - startMs
+        child.kill('SIGKILL')
+      })
+      await new Promise<void>((resolve) => child.once('close', () => resolve()))
+      return tookMs
+    }),
+  )
+  return Math.max(1, ...times)
 }
 
 function remember(promises: Promises, lines: readonly string[]): void {
@@ -91,7 +114,7 @@ async function check(t: ExecutionContext, home: string, promises: Promises, wher
   await authority.close()
 }
 
-async function lane(t: ExecutionContext, number: number, kills: number): Promise<number> {
+async function lane(t: ExecutionContext, number: number, kills: number, maxLifeMs: number): Promise<number> {
   const random = new SeededRandom(`home-crash-${number}`)
   const folder = folderOf(t)
   let opened = 0
@@ -103,7 +126,7 @@ async function lane(t: ExecutionContext, number: number, kills: number): Promise
       mkdirSync(home)
       promises = { tokens: new Set(), members: new Set(), revoked: new Set(), denyListNumber: 0 }
     }
-    const lines = await runAndKill([AUTHORITY, home], random.int(0, MAX_LIFE_MS))
+    const lines = await runAndKill([AUTHORITY, home], random.int(0, maxLifeMs))
     if (lines.some((line) => line.includes('"opened"'))) opened++
     remember(promises, lines)
     await check(t, home, promises, `lane ${number}, kill ${kill}`)
@@ -116,7 +139,11 @@ test.serial(
   async (t) => {
     t.timeout(600_000)
     const each = Math.ceil(KILLS / LANES)
-    const opened = await Promise.all(Array.from({ length: LANES }, (_, number) => lane(t, number, each)))
+    const homes = Array.from({ length: LANES }, () => [AUTHORITY, folderOf(t)])
+    // Through the making of the network and a dozen changes.
+    const maxLifeMs = Math.ceil(3 * (await timeUntil(homes, '"opened"')))
+    const lanes = Array.from({ length: LANES }, (_, number) => lane(t, number, each, maxLifeMs))
+    const opened = await Promise.all(lanes)
     const total = opened.reduce((sum, count) => sum + count, 0)
     t.log(`${each * LANES} kills, ${total} of them after the network was open`)
     // Otherwise this test shows nothing.
@@ -134,17 +161,19 @@ test.serial(
     const { joinString } = await network.admin.invite(invite)
     const random = new SeededRandom('join-crash')
     const runtime = runtimeAt()
+    const homes = Array.from({ length: 2 }, () => [MEMBER, folderOf(t), joinString])
+    const maxLifeMs = Math.ceil(2 * (await timeUntil(homes, 'joined')))
     let members = 0
     for (let kill = 0; kill < KILLS / 5; kill++) {
       // Half of them meet an empty home, half one that is a member's.
       const home = folderOf(t)
       const argv = [MEMBER, home, joinString]
-      const said = await runAndKill(argv, random.int(0, 250))
+      const said = await runAndKill(argv, random.int(0, maxLifeMs))
       const before = await openIdentity(home)
       if (said.includes('joined'))
         t.true(before.membership !== undefined, `kill ${kill}: the membership is lost`)
       if (before.membership !== undefined) await Membership.open({ home, runtime })
-      await runAndKill(argv, random.int(0, 250))
+      await runAndKill(argv, random.int(0, maxLifeMs))
       const after = await openIdentity(home)
       t.is(after.peerId, before.peerId)
       if (before.membership !== undefined) t.is(after.membership?.domain, before.membership.domain)

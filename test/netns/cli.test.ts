@@ -110,19 +110,26 @@ async function leavesNothing(t: ExecutionContext, mark: string): Promise<void> {
   t.deepEqual(left, [])
 }
 
-serial('demo --json prints two reports and one prediction, and leaves nothing behind', async (t) => {
-  t.timeout(120_000)
-  const mark = randomUUID()
-  const demo = startDemo(mark)
-  t.deepEqual(await demo.ended, { code: 0, signal: undefined }, demo.stderr)
-  const events = demo.lines.map((line): unknown => JSON.parse(line))
-  t.is(events.length, 3)
-  t.like(events[0], { event: 'report', peer: 'alice', report: { verdict: { class: 'easy' } } })
-  t.like(events[1], { event: 'report', peer: 'bob', report: { verdict: { class: 'hard' } } })
-  t.like(events[2], { event: 'prediction', peers: ['alice', 'bob'] })
-  t.notRegex(demo.stderr, /\n\s+at /)
-  await leavesNothing(t, mark)
-})
+serial(
+  'demo --json prints two reports, a prediction and a transfer, and leaves nothing behind',
+  async (t) => {
+    t.timeout(120_000)
+    const mark = randomUUID()
+    const demo = startDemo(mark)
+    t.deepEqual(await demo.ended, { code: 0, signal: undefined }, demo.stderr)
+    const events = demo.lines.map((line): unknown => JSON.parse(line))
+    t.is(events.length, 4)
+    t.like(events[0], { event: 'report', peer: 'alice', report: { verdict: { class: 'easy' } } })
+    t.like(events[1], { event: 'report', peer: 'bob', report: { verdict: { class: 'hard' } } })
+    t.like(events[2], { event: 'prediction', peers: ['alice', 'bob'] })
+    t.like(events[3], {
+      ...{ event: 'transfer', from: 'alice', to: 'bob', isWhole: true, bytes: 64 * 1024 * 1024 },
+      path: 'relay 203.0.113.2:443',
+    })
+    t.notRegex(demo.stderr, /\n\s+at /)
+    await leavesNothing(t, mark)
+  },
+)
 
 serial('SIGINT in the middle of the demo ends it with 130 and leaves nothing behind', async (t) => {
   t.timeout(120_000)
