@@ -13,6 +13,7 @@ import { RESET_REASONS } from '../protocol/mux/reset-reason.ts'
 import type { DecideOpen } from './open-decision.ts'
 import type { PathAbout, PathKind } from './path-pipe.ts'
 import { PathPipe } from './path-pipe.ts'
+import { SendMemory } from './send-memory.ts'
 import { SessionStream } from './session-stream.ts'
 
 /** A path of a session at one moment. */
@@ -69,6 +70,9 @@ export class Session implements AsyncDisposable {
   readonly #decide: DecideOpen
   readonly #events: SessionEvents
   readonly #pipes = new Map<number, PathPipe>()
+  readonly #memory = new SendMemory()
+  /** Bytes that the link has taken: the offset of the next one. */
+  #written = 0
   readonly #streams = new Map<MuxStream, SessionStream>()
   readonly #lingering = new Set<SessionStream>()
   #settle: (error: ReachError | undefined) => void = () => undefined
@@ -267,10 +271,15 @@ export class Session implements AsyncDisposable {
 
   #fillLink(nowMs: number): boolean {
     let moved = false
+    this.#memory.acknowledged(this.#link.acknowledged)
     while (this.#mux.hasOutput && this.#link.canWrite) {
       const chunks = this.#mux.pull(PULL_LENGTH, nowMs)
       if (chunks.length === 0) break
       this.#link.write(chunks)
+      for (const chunk of chunks) {
+        this.#memory.sending(chunk, this.#written)
+        this.#written += chunk.length
+      }
       moved = true
     }
     return moved
@@ -399,6 +408,7 @@ export class Session implements AsyncDisposable {
 
   #adopt(mux: MuxStream): SessionStream {
     const stream = new SessionStream(mux, {
+      memory: this.#memory,
       nowMs: () => this.#clock.nowMs(),
       touched: () => this.#pumpLater(),
     })
