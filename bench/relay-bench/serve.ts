@@ -15,6 +15,12 @@ export const SERVICES = { any: 'any', open: 'open' } as const
 
 const BACKLOG = 4096
 
+/**
+ * What any program has in its heap. With less than 8 MB there, V8 (11.3) never marks, and ends of plain TLS would be
+ * measured in a state that no program is in; it costs them 15 to 20 % of the CPU. Not for the processes of the product.
+ */
+export const ballast = Array.from({ length: 60_000 }, (_, i) => ({ i, text: `entry ${i}` }))
+
 /** One end that is dialled: prints a line when it is ready, its port if it has one. Runs until it is ended. */
 export async function runServe(kind: string | undefined, argument: string): Promise<void> {
   if (kind === 'library') return serveLibrary(argument)

@@ -18,6 +18,8 @@ export interface ChunkSource {
   readonly stream: Duplex
   /** What had been read before the take-over; it comes first. */
   readonly leftover: Uint8Array | undefined
+  /** Each chunk comes in memory of its own: many may wait to be written. Else the next read may overwrite the last. */
+  readonly allocates: boolean
   /** Lets the next chunk come. Does nothing while one is on its way. */
   resume(): void
   /** Calls back when the other side has ended its direction in an orderly way, after all of its chunks. */
@@ -80,6 +82,7 @@ function readSocket(socket: Socket, leftover: Uint8Array | undefined): ChunkSour
   return {
     stream: socket,
     leftover,
+    allocates: false,
     resume: () => void socket.resume(),
     onEnd: (callback) => void socket.once('end', () => verifyEnd(socket, callback)),
   }
@@ -108,6 +111,7 @@ function readStream(stream: Duplex, leftover: Uint8Array | undefined, reader: Ch
   return {
     stream,
     leftover,
+    allocates: true,
     resume: () => void stream.resume(),
     onEnd: (callback) => void stream.once('end', callback),
   }

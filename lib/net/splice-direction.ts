@@ -13,6 +13,11 @@ export interface SpliceDirectionOptions {
   readonly pace: SplicePace
 }
 
+/** Ours: chunks that a source has allocated are gathered up to this length for one write. */
+const MAX_GATHERED_BYTES = 256 * 1024
+/** Ours: a shorter one seldom has company, and somebody may wait for it. */
+const MIN_GATHERED_BYTES = 4096
+
 /**
  * - `idle`: not started
  * - `reading`: the next chunk may come at any time
@@ -25,7 +30,7 @@ type DirectionState = 'idle' | 'reading' | 'writing' | 'held' | 'ended'
 /**
  * One direction of a splice: reads into a buffer of its own and writes from the same one. It reads on only when the
  * system has taken everything, so no read ever touches bytes that still wait to be written, and a stalled receiver
- * stops its sender with one buffer at most in between.
+ * stops its sender with one buffer at most in between. Chunks that the source has allocated are gathered instead.
  */
 export class SpliceDirection implements ChunkReader {
   readonly #options: SpliceDirectionOptions
@@ -39,6 +44,7 @@ export class SpliceDirection implements ChunkReader {
   #source: ChunkSource | undefined
   #target: Duplex | undefined
   #state: DirectionState = 'idle'
+  #isGathering = false
   #bytes = 0
 
   constructor(options: SpliceDirectionOptions) {
@@ -103,11 +109,24 @@ export class SpliceDirection implements ChunkReader {
     this.#options.pace.onProgress(chunk.length)
     const target = this.#target
     if (target === undefined || !target.writable) return false
+    const maxWaiting = this.#source?.allocates === true ? MAX_GATHERED_BYTES : 0
+    if (maxWaiting > 0 && chunk.length >= MIN_GATHERED_BYTES) this.#gather(target)
     target.write(chunk, this.#onWritten)
-    if (target.writableLength > 0) this.#state = 'writing'
+    if (target.writableLength > maxWaiting) this.#state = 'writing'
     else if (this.#options.pace.mustHold()) this.#state = 'held'
     else return true
     return false
+  }
+
+  /** A TLS record has 16 KiB: those that come in one turn of the event loop leave in one write. */
+  #gather(target: Duplex): void {
+    if (this.#isGathering) return
+    this.#isGathering = true
+    target.cork()
+    setImmediate(() => {
+      this.#isGathering = false
+      target.uncork()
+    })
   }
 
   readonly #onWritten = (): void => {

@@ -5,9 +5,12 @@ import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import type { ResetReason } from '../protocol/mux/reset-reason.ts'
 import { RESET_REASONS, streamResetError } from '../protocol/mux/reset-reason.ts'
 import { IdleTimer } from './idle-timer.ts'
+import type { BlockWriter, SendMemory } from './send-memory.ts'
 
 /** What a stream needs of the session around it. */
 export interface StreamSurroundings {
+  /** Where what is written is copied to. */
+  readonly memory: SendMemory
   nowMs(): number
   setTimer(delayMs: number, callback: () => void): Timer
   /** Something was done to the stream: what it has to say leaves at the end of this turn. */
@@ -18,6 +21,8 @@ export interface StreamSurroundings {
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
 const READ_AHEAD = 64 * 1024
+/** Ours: below this, chunks are joined: a frame of many small pieces costs more than copying them once. */
+const JOIN_BELOW = 16 * 1024
 /** Ours: as much as the mux takes before it says stop. */
 const WRITE_AHEAD = 64 * 1024
 /**
@@ -40,6 +45,7 @@ export class SessionStream extends Duplex {
   readonly service: string
   readonly #mux: MuxStream
   readonly #around: StreamSurroundings
+  readonly #blocks: BlockWriter = { lastSent: undefined }
   /** Received, handed to the Duplex, and not read by the application as far as we know. */
   #unread = 0
   #whenWritable: ((error?: Error | null) => void) | undefined
@@ -210,14 +216,14 @@ export class SessionStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     // A copy: the writer may use its memory again after the callback, while the link may have to send this once more.
-    this.#send([Buffer.from(chunk)], callback)
+    this.#send(this.#copy(chunk), callback)
   }
 
   override _writev(
     chunks: readonly { readonly chunk: Buffer }[],
     callback: (error?: Error | null) => void,
   ): void {
-    this.#send(copies(chunks.map(({ chunk }) => chunk)), callback)
+    this.#send(this.#copies(chunks), callback)
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -262,6 +268,29 @@ export class SessionStream extends Duplex {
     whenWritable?.(error)
   }
 
+  #copy(chunk: Buffer): readonly Uint8Array[] {
+    return chunk.length < JOIN_BELOW ? [Buffer.from(chunk)] : this.#around.memory.copy(this.#blocks, chunk)
+  }
+
+  /** Copies of the chunks, small neighbours joined. */
+  #copies(chunks: readonly { readonly chunk: Buffer }[]): readonly Uint8Array[] {
+    const joined: Uint8Array[] = []
+    let small: Buffer[] = []
+    const flush = () => {
+      if (small.length > 0) joined.push(Buffer.concat(small))
+      small = []
+    }
+    for (const { chunk } of chunks) {
+      if (chunk.length < JOIN_BELOW) small.push(chunk)
+      else {
+        flush()
+        joined.push(...this.#copy(chunk))
+      }
+    }
+    flush()
+    return joined
+  }
+
   /** What was written leaves, what comes is dropped. */
   #linger(): void {
     this.#isLingering = true
@@ -284,26 +313,4 @@ export class SessionStream extends Duplex {
     this.#mux.consume(length, this.#around.nowMs())
     this.#around.touched()
   }
-}
-
-/** Ours: below this, chunks are joined: a frame of many small pieces costs more than copying them once. */
-const JOIN_BELOW = 16 * 1024
-
-/** Copies of the chunks, small neighbours joined. */
-function copies(chunks: readonly Buffer[]): Buffer[] {
-  const joined: Buffer[] = []
-  let small: Buffer[] = []
-  const flush = () => {
-    if (small.length > 0) joined.push(Buffer.concat(small))
-    small = []
-  }
-  for (const chunk of chunks) {
-    if (chunk.length < JOIN_BELOW) small.push(chunk)
-    else {
-      flush()
-      joined.push(Buffer.from(chunk))
-    }
-  }
-  flush()
-  return joined
 }

@@ -15,6 +15,7 @@ import { DatagramSender } from './datagram-sender.ts'
 import type { DecideOpen } from './open-decision.ts'
 import type { PathAbout, PathKind } from './path-pipe.ts'
 import { PathPipe } from './path-pipe.ts'
+import { SendMemory } from './send-memory.ts'
 import { SessionStream } from './session-stream.ts'
 
 /** A path of a session at one moment. */
@@ -77,6 +78,9 @@ export class Session implements AsyncDisposable {
   readonly #decide: DecideOpen
   readonly #events: SessionEvents
   readonly #pipes = new Map<number, PathPipe>()
+  readonly #memory = new SendMemory()
+  /** Bytes that the link has taken: the offset of the next one. */
+  #written = 0
   readonly #streams = new Map<MuxStream, SessionStream>()
   readonly #lingering = new Set<SessionStream>()
   #settle: (error: ReachError | undefined) => void = () => undefined
@@ -317,10 +321,15 @@ export class Session implements AsyncDisposable {
 
   #fillLink(nowMs: number): boolean {
     let moved = false
+    this.#memory.acknowledged(this.#link.acknowledged)
     while (this.#mux.hasOutput && this.#link.canWrite) {
       const chunks = this.#mux.pull(PULL_LENGTH, nowMs)
       if (chunks.length === 0) break
       this.#link.write(chunks)
+      for (const chunk of chunks) {
+        this.#memory.sending(chunk, this.#written)
+        this.#written += chunk.length
+      }
       moved = true
     }
     return moved
@@ -472,6 +481,7 @@ export class Session implements AsyncDisposable {
 
   #adopt(mux: MuxStream): SessionStream {
     const stream: SessionStream = new SessionStream(mux, {
+      memory: this.#memory,
       nowMs: () => this.#clock.nowMs(),
       setTimer: (delayMs, callback) => this.#clock.setTimer(delayMs, callback),
       touched: () => this.#pumpLater(),

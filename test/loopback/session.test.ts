@@ -243,6 +243,7 @@ test('a peer whose key is denied loses its paths at once', async (t) => {
   const list = { domain: network.domain, number: 1, issuedAtMs: Date.now(), keys }
   trust.applyDenyList(signDenyList(list, network.issuer.privateKey, [network.intermediate]), Date.now())
   await needed.promise
+  for (let wait = 0; wait < 200 && there.currentPaths.length > 0; wait++) await sleep(10)
   t.deepEqual(there.currentPaths, [])
   t.is((await failure(stream)).code, 'ERR_REACH_SESSION_LOST')
 })

@@ -62,6 +62,11 @@ export class Link {
     return this.#core.paths.active?.id
   }
 
+  /** The peer has all bytes before this offset of what we write; chunks that end there were released. */
+  get acknowledged(): number {
+    return this.#core.sending.acked
+  }
+
   /** Bytes held for replay, and how many may be; chunks count a little more than their length. */
   get replay(): { readonly held: number; readonly capacity: number } {
     return { held: this.#core.sending.cost, capacity: this.#core.capacity.bytes }

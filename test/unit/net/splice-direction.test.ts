@@ -39,7 +39,7 @@ function direction() {
   const target = new SlowTarget()
   const reader = new SpliceDirection({ pool, maxReadBytes: Infinity, pace })
   let resumed = 0
-  const source = { stream: new PassThrough(), leftover: undefined, onEnd: () => undefined }
+  const source = { stream: new PassThrough(), leftover: undefined, allocates: false, onEnd: () => undefined }
   reader.start({ ...source, resume: () => resumed++ }, target)
   /** One read as a socket does it: fills the buffer that it was given, then asks for the next. */
   let buffer = reader.nextBuffer()
