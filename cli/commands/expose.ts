@@ -1,5 +1,13 @@
 import type { Exposure } from '../../lib/index.ts'
-import { Peer, ReachError, exposeTarget, formatForwardTarget, parseForwardTarget } from '../../lib/index.ts'
+import {
+  Peer,
+  ReachError,
+  exposeTarget,
+  formatForwardTarget,
+  parseForwardTarget,
+  parsePeer,
+  parseServiceName,
+} from '../../lib/index.ts'
 import type { ForwardTarget } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
@@ -52,9 +60,9 @@ export function parseExpose(argv: readonly string[], env: Environment): ExposeCo
   }
   const targets = positionals.map((text, at) => {
     const target = parseForwardTarget(text)
-    return { service: names[at] ?? defaultName(target), target }
+    return { service: parseServiceName(names[at] ?? defaultName(target)), target }
   })
-  const allow = settings.list('allow').flatMap((text) => text.split(','))
+  const allow = settings.list('allow').flatMap((text) => text.split(',').map(parsePeer))
   return {
     kind: 'expose',
     targets,
