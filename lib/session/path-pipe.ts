@@ -15,7 +15,7 @@ export interface PathAbout {
 export interface PathPipeEvents {
   /** The bytes are the receiver's from now on. */
   onBytes(bytes: Uint8Array): void
-  /** It has room again after `hasRoom` was false. */
+  /** It has room again after `takesMore` answered false. */
   onRoom(): void
   /** It is over, and nothing more comes. Called once. */
   onLost(): void
@@ -42,6 +42,8 @@ export class PathPipe {
   /** What the next write consists of. */
   #gathered: Uint8Array[] = []
   #gatheredLength = 0
+  /** Somebody has asked, and there was none. */
+  #isRoomWanted = false
   #isOver = false
 
   /** @param later makes a timer */
@@ -74,9 +76,14 @@ export class PathPipe {
     if (stream.destroyed) this.#lost()
   }
 
-  /** True when it takes bytes without making them wait long: the system has taken all of the last write. */
-  get hasRoom(): boolean {
-    return !this.#isOver && this.#gatheredLength < HIGH_WATER && this.#stream.writableLength === 0
+  /**
+   * True when it takes bytes without making them wait long: the system has taken all of the last write. When it has not,
+   * `onRoom` follows.
+   */
+  takesMore(): boolean {
+    if (this.#isOver) return false
+    this.#isRoomWanted = this.#stream.writableLength > 0
+    return !this.#isRoomWanted && this.#gatheredLength < HIGH_WATER
   }
 
   /** They leave with `flush`, all at once. */
@@ -112,7 +119,9 @@ export class PathPipe {
   }
 
   readonly #onWritten = (): void => {
-    if (!this.#isOver) this.#events.onRoom()
+    if (this.#isOver || !this.#isRoomWanted) return
+    this.#isRoomWanted = false
+    this.#events.onRoom()
   }
 
   /**

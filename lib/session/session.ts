@@ -52,8 +52,8 @@ export interface SessionSetup {
 
 /** The stream that carries datagrams, one for each direction. Reserved, as all names with this start. */
 const DATAGRAM_SERVICE = 'p2p-reach.datagram'
-/** Ours: what a pull of the mux gives the link at once: large writes cost less, and TLS is best from 64 KiB on. */
-const PULL_LENGTH = 128 * 1024
+/** Ours: what a pull of the mux gives the link at once: two whole frames of the mux; TLS is best from 64 KiB on. */
+const PULL_LENGTH = 2 * (64 * 1024 + 12)
 /** Ours: how long a session that is closed waits for its last bytes to be acknowledged. */
 const CLOSE_TIMEOUT_MS = 10_000
 /** Close codes of this layer (docs/wire.md). */
@@ -338,7 +338,7 @@ export class Session implements AsyncDisposable {
   #fillPipes(nowMs: number): boolean {
     let moved = false
     for (const pipe of this.#pipes.values()) {
-      while (pipe.hasRoom) {
+      while (pipe.takesMore()) {
         const chunks = this.#link.pull(pipe.id, nowMs)
         if (chunks.length === 0) break
         pipe.write(chunks)
