@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
 import type { Endpoint } from '../lib/base/endpoint.ts'
 import { ClosingStack } from '../lib/base/closing-stack.ts'
 import { formatEndpoint } from '../lib/base/endpoint.ts'
@@ -168,10 +167,6 @@ export class NetworkService implements AsyncDisposable {
     if (authority === undefined || own?.peerId === undefined) return
     const roots = trust.network.roots.map(({ spkiSha256 }) => spkiSha256)
     await authority.note(own.peerId, { roots, denyListNumber: 0 }, addresses.map(formatEndpoint))
-  }
-
-  serve(socket: TLSSocket): void {
-    this.control.serve(socket)
   }
 
   close(): Promise<void> {

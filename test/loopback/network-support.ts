@@ -7,7 +7,7 @@ import { Membership } from '../../lib/membership/membership.ts'
 import { NetworkAdmin } from '../../lib/membership/network-admin.ts'
 import { nodeRuntime } from '../../lib/net/node-runtime.ts'
 import { administerHome } from '../../relay-server/administer-home.ts'
-import type { RelayServer } from '../../relay-server/relay-server.ts'
+import type { RelayServer, RelayServerOptions } from '../../relay-server/relay-server.ts'
 import type { OwnNetworkOptions } from '../../relay-server/network-service.ts'
 import { folderOf, openRelay, tcpPort } from './relay-support/relay.ts'
 
@@ -39,6 +39,7 @@ export interface TestNetwork {
 export async function networkOf(
   t: ExecutionContext,
   options: Partial<OwnNetworkOptions> = {},
+  relayOptions: Partial<RelayServerOptions> = {},
 ): Promise<TestNetwork> {
   const home = options.home ?? join(folderOf(t), 'relay')
   const relays: RelayServer[] = []
@@ -46,6 +47,7 @@ export async function networkOf(
   const opened = await openRelay({
     tls: { kind: 'own', home, hosts: ['127.0.0.1'] },
     network: { kind: 'own', home, publicAddresses, ...options },
+    ...relayOptions,
   })
   relays.push(opened)
   t.teardown(() => opened.close())

@@ -122,7 +122,7 @@ test('closes TLS where it has no certificate', async (t) => {
 })
 
 test('a connection that says nothing is closed when its time is over, and so is one that never ends its request', async (t) => {
-  const relay = await relayOf(t, { firstByteTimeoutMs: 50, httpTimeoutMs: 50 })
+  const relay = await relayOf(t, { admission: { timeoutMs: 50 }, httpTimeoutMs: 50 })
   const silent = await connectTo(t, tcpPort(relay))
   t.is((await readToEnd(silent)).length, 0)
   const slow = await connectTo(t, tcpPort(relay))
@@ -288,7 +288,7 @@ test('a client that resets the connection in the middle of anything over TLS end
 test('a TLS handshake that stops half-way is cut off in time', async (t) => {
   const home = folderOf(t)
   const tls = { kind: 'own', home, hosts: ['127.0.0.1'] } as const
-  const relay = await relayOf(t, { tls, firstByteTimeoutMs: 50 })
+  const relay = await relayOf(t, { tls, admission: { timeoutMs: 50 } })
   const socket = await connectTo(t, tcpPort(relay))
   socket.write(Uint8Array.of(0x16, 3, 1, 2, 0))
   await readToEnd(socket)
