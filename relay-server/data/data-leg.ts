@@ -28,8 +28,13 @@ export class DataLeg implements WaitingLeg {
     this.#socket = socket
     this.#clock = clock
     this.#onProven = onProven
-    socket.on('readable', this.#onReadable).once('end', this.#onEnd).once('close', this.#onEnd)
-    if (socket.readableLength > 0) this.#onEnd()
+  }
+
+  /** Watches it from now on: whoever waits for it has set `onGone`. */
+  watch(): void {
+    if (this.#isOver) return
+    this.#socket.on('readable', this.#onReadable).once('end', this.#onEnd).once('close', this.#onEnd)
+    if (!this.isWaiting) this.#onEnd() // more than the head came with it
   }
 
   recognised(): void {

@@ -163,7 +163,8 @@ export class DataService {
     readLegHead(socket, (ticket) => {
       const leg = new DataLeg(socket, source, this.#runtime.clock, onProven)
       if (this.#isDraining) leg.refuse('draining')
-      else if (leg.isWaiting) this.#rendezvous.arrived(ticket, leg)
+      else this.#rendezvous.arrived(ticket, leg)
+      leg.watch()
     })
   }
 

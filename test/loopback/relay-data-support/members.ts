@@ -1,13 +1,20 @@
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
+import { toBase64 } from '../../../lib/base/base64.ts'
 import { parseEndpoint } from '../../../lib/base/endpoint.ts'
 import type { Runtime, TcpSocket } from '../../../lib/base/runtime.ts'
 import type { ControlClient } from '../../../lib/membership/control-client.ts'
 import type { Membership } from '../../../lib/membership/membership.ts'
+import type { ReplyOf } from '../../../lib/protocol/relay/control-channel.ts'
+import type { IncomingReply } from '../../../lib/protocol/relay/control-reply.ts'
+import { encodeLegHead, legStatusName } from '../../../lib/protocol/relay/data-leg.ts'
 import { RelayClient } from '../../../lib/relay/relay-client.ts'
 import type { Incoming } from '../../../lib/relay/relay-client.ts'
 import type { DataService } from '../../../relay-server/data/data-service.ts'
 import { memberOf, runtimeAt } from '../network-support.ts'
 import type { TestNetwork } from '../network-support.ts'
+import { connectTo } from '../relay-support/relay.ts'
 
 /** A member with one connection to the relay of its network. */
 export interface TestPeer {
@@ -47,10 +54,13 @@ export async function listenWith(
   { client }: TestPeer,
   onSocket: (socket: TcpSocket) => void,
 ): Promise<number> {
+  const open = new Set<TcpSocket>()
+  t.teardown(() => open.forEach((socket) => socket.destroy()))
   client.onIncoming = (incoming) => {
     incoming.accept().then(
       (socket) => {
-        t.teardown(() => socket.destroy())
+        open.add(socket)
+        socket.once('close', () => open.delete(socket))
         onSocket(socket)
       },
       () => undefined,
@@ -95,4 +105,55 @@ export async function until(what: () => boolean, withinMs = 5000): Promise<void>
     if (Date.now() > endMs) throw new Error(`not within ${withinMs} ms: ${what.toString()}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
+}
+
+export function peerIdOf({ membership }: TestPeer): string {
+  return membership.certificate.peerId ?? ''
+}
+
+export function aTicket(): Uint8Array {
+  return new Uint8Array(randomBytes(32))
+}
+
+/** Asks for a path, and brings no leg. */
+export function askToOpen(
+  { control }: TestPeer,
+  peer: string,
+  ticket: Uint8Array = aTicket(),
+): Promise<ReplyOf<'opening'>> {
+  return control.ask({ type: 'open', id: control.nextId(), peer, ticket: toBase64(ticket) }, ['opening'])
+}
+
+/** The next `incoming` that the relay sends, with its ticket. */
+export function nextIncomingReply({ control }: TestPeer): Promise<IncomingReply> {
+  return new Promise((resolve) => {
+    const unwatch = control.watch((reply) => {
+      if (reply.type !== 'incoming') return
+      unwatch()
+      resolve(reply)
+    })
+  })
+}
+
+/** A data leg by hand. */
+export async function legOf(
+  t: ExecutionContext,
+  { port }: TestNetwork,
+  ticket: Uint8Array = aTicket(),
+): Promise<Socket> {
+  const socket = await connectTo(t, port)
+  socket.allowHalfOpen = true
+  socket.write(encodeLegHead(ticket))
+  return socket
+}
+
+/** What the relay says to a leg; `closed` when it says nothing before the end. */
+export function statusOf(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    socket.once('data', (chunk: Uint8Array) => {
+      socket.pause()
+      resolve(legStatusName(chunk[0] ?? 0) ?? `status ${chunk[0] ?? 0}`)
+    })
+    socket.once('end', () => resolve('closed')).once('close', () => resolve('closed'))
+  })
 }
