@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ExecutionContext } from 'ava'
 import { toBase64 } from '../../../lib/base/base64.ts'
 import { parseEndpoint } from '../../../lib/base/endpoint.ts'
+import type { PeerId } from '../../../lib/base/peer-id.ts'
 import type { Runtime, TcpSocket } from '../../../lib/base/runtime.ts'
 import type { ControlClient } from '../../../lib/membership/control-client.ts'
 import type { Membership } from '../../../lib/membership/membership.ts'
@@ -79,10 +81,8 @@ export async function pathBetween(
     to.client.onIncoming = (incoming) => void incoming.accept().then(resolve, reject)
   })
   await to.client.register()
-  const [{ socket }, other] = await Promise.all([
-    from.client.dial(to.membership.certificate.peerId ?? ''),
-    accepted,
-  ])
+  const [{ socket }, other] = await Promise.all([from.client.dial(peerIdOf(to)), accepted])
+  to.client.onIncoming = undefined
   t.teardown(() => [socket, other].forEach((end) => end.destroy()))
   return [socket, other]
 }
@@ -107,8 +107,16 @@ export async function until(what: () => boolean, withinMs = 5000): Promise<void>
   }
 }
 
-export function peerIdOf({ membership }: TestPeer): string {
-  return membership.certificate.peerId ?? ''
+export function peerIdOf({ membership }: TestPeer): PeerId {
+  const { peerId } = membership.certificate
+  if (peerId === undefined) throw new Error('a member has a PeerId')
+  return peerId
+}
+
+/** Resolves when a connection is closed, however it came to that. */
+export function closeOf(socket: Duplex): Promise<void> {
+  socket.on('error', () => undefined).resume()
+  return new Promise((resolve) => socket.once('close', () => resolve()))
 }
 
 export function aTicket(): Uint8Array {
