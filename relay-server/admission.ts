@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '../lib/base/runtime.ts'
 import { sourceOf } from './source.ts'
 import { SourceQuota } from './source-quota.ts'
@@ -20,6 +19,13 @@ export const admissionLimits: AdmissionLimits = Object.freeze({
   // Ours: a fleet of a thousand behind one address comes back at once after a restart.
   maxPerSource: 1024,
 })
+
+/** As much of a socket as its admission needs. */
+export interface Admitted {
+  readonly remoteAddress?: string | undefined
+  destroy(): unknown
+  once(event: 'close', listener: () => void): unknown
+}
 
 /** A connection that has proven nothing yet. */
 export interface Newcomer {
@@ -59,7 +65,7 @@ export class Admission {
   }
 
   /** Undefined when there was no room: the connection is closed. */
-  admit(socket: Socket): Newcomer | undefined {
+  admit(socket: Admitted): Newcomer | undefined {
     const source = sourceOf(socket.remoteAddress)
     this.#makeRoom(source)
     const release = this.#quota.take(source)
@@ -111,7 +117,7 @@ export class Admission {
 }
 
 interface Silent {
-  readonly socket: Socket
+  readonly socket: Admitted
   readonly source: string
   readonly release: () => void
 }

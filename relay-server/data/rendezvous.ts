@@ -23,7 +23,7 @@ export interface WaitingLeg {
   onGone: (() => void) | undefined
   /** A member has vouched for its ticket. */
   recognised(): void
-  /** Says why it gets no peer, and ends it. */
+  /** Says why it gets no peer, and ends it. Harmless on one that has ended by itself. */
   refuse(status: Exclude<LegStatus, 'go'>): void
 }
 

@@ -25,7 +25,7 @@ function watched({ control }: TestPeer): {
   readonly client: RelayClient
   readonly log: string[]
   readonly sockets: TcpSocket[]
-  letDialsThrough(): void
+  letDialsThrough: () => void
 } {
   const log: string[] = []
   const sockets: TcpSocket[] = []
@@ -149,7 +149,7 @@ function firing(signal: AbortSignal | undefined): Promise<void> {
 
 async function reach(
   stage: Stage,
-  at: { readonly log: readonly string[]; letDialsThrough(): void; readonly network: TestNetwork },
+  at: { readonly log: readonly string[]; letDialsThrough: () => void; readonly network: TestNetwork },
 ): Promise<void> {
   if (stage === 'while the leg dials') await until(() => at.log.includes('answer opening'))
   if (stage !== 'while the other side is awaited') return
@@ -165,10 +165,10 @@ test('an accept that is aborted rejects with the reason, and the dialling side i
   await bob.client.register()
   const dialling = alice.client.dial('bob')
   dialling.catch(() => undefined)
-  const { accept } = await incoming
-  t.is(await accept(AbortSignal.abort(REASON)).catch((error: unknown) => error), REASON)
+  const offered = await incoming
+  t.is(await offered.accept(AbortSignal.abort(REASON)).catch((error: unknown) => error), REASON)
   // Having changed its mind again, it may still bring the leg: the ticket was not used.
-  const theirs = await accept()
+  const theirs = await offered.accept()
   const { socket } = await dialling
   for (const end of [socket, theirs]) end.destroy()
 })

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import test from 'ava'
 import { fromBase64 } from '../../lib/base/base64.ts'
-import type { ReachError } from '../../lib/base/errors.ts'
+import { ReachError } from '../../lib/base/errors.ts'
+import { resetConnection } from '../../lib/net/reset-connection.ts'
 import type { ControlReply } from '../../lib/protocol/relay/control-reply.ts'
 import { networkOf } from './network-support.ts'
 import {
@@ -84,7 +85,7 @@ test('one side breaks off: the other one sees a reset, no end', async (t) => {
   const [a, b] = await pathBetween(t, alice, bob)
   const failed = once(b, 'error').then(([error]: unknown[]) => (error as { readonly code: string }).code)
   b.resume()
-  if ('resetAndDestroy' in a && typeof a.resetAndDestroy === 'function') a.resetAndDestroy()
+  resetConnection(a)
   t.is(await failed, 'ECONNRESET')
 })
 
@@ -124,16 +125,18 @@ test('a relay that closes while a path is asked for: the request fails with a co
   const incoming = nextIncoming(bob)
   await bob.client.register()
   const dialling = alice.client.dial('bob')
-  const { accept } = await incoming
+  const offered = await incoming
   const restarts: number[] = []
   alice.client.onRestarting = (delayMs) => restarts.push(delayMs)
   const failed = t.throwsAsync(dialling)
   await network.relay.close()
   const error = await failed
-  t.true(['ERR_REACH_RELAY_UNREACHABLE', 'ERR_REACH_PEER_OFFLINE'].includes((error as ReachError).code))
+  t.true(
+    ReachError.is(error, 'ERR_REACH_RELAY_UNREACHABLE') || ReachError.is(error, 'ERR_REACH_PEER_OFFLINE'),
+  )
   t.is((await alice.control.closed).code, 'ERR_REACH_RELAY_UNREACHABLE')
   t.deepEqual(restarts, [1000])
-  await t.throwsAsync(accept(), { code: 'ERR_REACH_RELAY_UNREACHABLE' })
+  await t.throwsAsync(offered.accept(), { code: 'ERR_REACH_RELAY_UNREACHABLE' })
   await t.throwsAsync(alice.client.dial('bob'), { code: 'ERR_REACH_RELAY_UNREACHABLE' })
 })
 

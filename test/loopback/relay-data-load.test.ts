@@ -4,8 +4,10 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { encodeLegHead } from '../../lib/protocol/relay/data-leg.ts'
+import { ReachError } from '../../lib/base/errors.ts'
+import { ControlClient } from '../../lib/membership/control-client.ts'
 import { fullJitterMs } from '../../lib/membership/backoff.ts'
-import { networkOf } from './network-support.ts'
+import { networkOf, runtimeAt } from './network-support.ts'
 import type { TestNetwork } from './network-support.ts'
 import {
   aTicket,
@@ -213,27 +215,40 @@ test.serial(
     const alice = await peerOf(t, network, 'alice')
     const random = new SeededRandom(11)
     let failures = 0
+    const causes = new Set<string>()
+    const runtime = runtimeAt()
+    const relay = { host: '127.0.0.1', port: network.port }
+    const { credentials, report } = alice.membership
     const startMs = performance.now()
     const client = async () => {
       for (let failed = 1; ; failed++) {
         try {
-          return await connectionOf(t, alice.membership)
-        } catch {
+          const control = await ControlClient.open({ runtime, relay })
+          t.false((await control.authenticate(credentials, report, [])).mustRenew)
+          return control
+        } catch (error) {
+          causes.add(ReachError.is(error) ? error.code : String(error))
           failures++
           await new Promise((resolve) => setTimeout(resolve, fullJitterMs(failed, random.bytes(4))))
         }
       }
     }
-    const peers = await Promise.all(Array.from({ length: CLIENTS }, client))
+    const controls = await Promise.all(Array.from({ length: CLIENTS }, client))
     // All are one member, and one member registers only so often.
-    await Promise.all(peers.slice(-20).map((peer) => peer.client.register()))
+    await Promise.all(
+      controls
+        .slice(-20)
+        .map((control) => control.ask({ type: 'register', id: control.nextId() }, ['registered'])),
+    )
     const tookMs = performance.now() - startMs
-    t.log(`${CLIENTS} connections in ${tookMs.toFixed(0)} ms, ${failures} attempts failed`)
+    t.log(
+      `${CLIENTS} connections in ${tookMs.toFixed(0)} ms, ${failures} attempts failed ${[...causes].join(', ')}`,
+    )
     t.is(network.relay.metrics().network?.members, CLIENTS + 1)
     t.is(network.relay.metrics().newcomers, 0)
     t.is(dataOf(network).counters.registered, 1)
     t.true(tookMs < 15_000, `${tookMs} ms`)
-    for (const { control } of peers) control.close()
+    for (const control of controls) control.close()
     await until(() => network.relay.metrics().network?.members === 1)
     t.is(dataOf(network).counters.registered, 0)
   },
