@@ -7,7 +7,11 @@ export type ConnectionKind = 'stun' | 'tls' | 'data-leg' | 'http' | 'unknown'
 /** RFC 8446 §5.1: the first byte of a TLS handshake record. */
 const TLS_HANDSHAKE = 0x16
 
-/** STUN messages start with two zero bits (RFC 8489 §5) and, as requests, with 0x00; HTTP methods with a capital. */
+/**
+ * STUN messages start with two zero bits (RFC 8489 §5) and, as requests, with 0x00; HTTP methods with a capital. SSH
+ * clients say `SSH-2.0-` (RFC 4253 §4.2), and no method of HTTP in use begins with `SS`: with that, the second byte will
+ * tell SSH from SEARCH.
+ */
 export function kindOfFirstByte(byte: number): ConnectionKind {
   if (byte === 0x00 || byte === 0x01) return 'stun'
   if (byte === TLS_HANDSHAKE) return 'tls'
@@ -16,15 +20,10 @@ export function kindOfFirstByte(byte: number): ConnectionKind {
 }
 
 /**
- * Waits for the first byte without taking it: what was read is put back. A connection that stays silent for
- * `timeoutMs`, or ends, is destroyed and never reported.
+ * Waits for the first byte without taking it: what was read is put back. Sets no time limit; a connection that ends
+ * before is destroyed and never reported.
  */
-export function sniffFirstByte(
-  socket: Socket,
-  timeoutMs: number,
-  onKind: (kind: ConnectionKind) => void,
-): void {
-  const timer = setTimeout(() => socket.destroy(), timeoutMs)
+export function sniffFirstByte(socket: Socket, onKind: (kind: ConnectionKind) => void): void {
   const onReadable = () => {
     const chunk: unknown = socket.read()
     if (!(chunk instanceof Uint8Array) || chunk.length === 0) return
@@ -33,7 +32,6 @@ export function sniffFirstByte(
     onKind(kindOfFirstByte(chunk[0] ?? 0))
   }
   const stop = () => {
-    clearTimeout(timer)
     socket.off('readable', onReadable)
     socket.off('close', stop)
   }

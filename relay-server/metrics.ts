@@ -7,6 +7,8 @@ export interface RelayMetrics {
   /** Undefined on a relay without a network. */
   readonly network: (ControlCounters & DataCounters) | undefined
   readonly tcpConnections: number
+  /** Of these, those that have proven nothing, or need not. */
+  readonly newcomers: number
   readonly uptimeS: number
 }
 
@@ -39,6 +41,7 @@ export function formatMetrics(metrics: RelayMetrics): string {
   }
   if (metrics.network !== undefined) lines.push(...dataLines(metrics.network))
   lines.push(...gauge('p2p_reach_tcp_connections', 'open TCP connections', metrics.tcpConnections))
+  lines.push(...gauge('p2p_reach_newcomers', 'TCP connections that have proven nothing', metrics.newcomers))
   lines.push(...gauge('p2p_reach_uptime_seconds', 'seconds since the start', Math.round(metrics.uptimeS)))
   return `${lines.join('\n')}\n`
 }
@@ -50,11 +53,19 @@ function dataLines(counters: DataCounters): readonly string[] {
     ...gauge('p2p_reach_waiting_legs', 'data legs that wait for the other one', counters.waitingLegs),
     ...counter('p2p_reach_paths_total', 'paths that were carried', counters.pathsTotal),
     ...counter('p2p_reach_relayed_bytes_total', 'bytes that were carried', counters.bytesTotal),
-    ...counter(
-      'p2p_reach_opens_refused_total',
-      'requests for a path that were refused',
-      counters.refusedTotal,
-    ),
+    ...gauge('p2p_reach_path_buffer_bytes', 'memory of read buffers of paths', counters.bufferBytes),
+    ...refusals(counters.refusedRequests),
+  ]
+}
+
+/** One label value for each code: there are few. */
+function refusals(byCode: DataCounters['refusedRequests']): readonly string[] {
+  const name = 'p2p_reach_requests_refused_total'
+  const help = 'requests of members for paths, lists or registration that were refused'
+  return [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} counter`,
+    ...[...byCode].map(([code, count]) => `${name}{code="${code}"} ${count}`),
   ]
 }
 

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
 import type { Endpoint } from '../lib/base/endpoint.ts'
 import { ClosingStack } from '../lib/base/closing-stack.ts'
 import { formatEndpoint } from '../lib/base/endpoint.ts'
@@ -20,7 +19,7 @@ import { AdminService } from './control/admin-service.ts'
 import type { ControlCounters } from './control/control-server.ts'
 import { ControlServer } from './control/control-server.ts'
 import type { RelayNetwork } from './control/relay-network.ts'
-import type { DataCounters } from './data/data-service.ts'
+import type { DataCounters, DataLimits } from './data/data-service.ts'
 import { DataService } from './data/data-service.ts'
 import { holdHome } from './local-admin.ts'
 
@@ -40,6 +39,8 @@ export interface OwnNetworkOptions {
   readonly renewGraceMs?: number
   /** Attempts to join, for each source. Default: see control-server.ts. */
   readonly tokenRate?: RateLimitOptions
+  /** Of paths between members. Default: see data-service.ts and rendezvous.ts. */
+  readonly dataLimits?: DataLimits
 }
 
 /** A network that the relay has joined, as whoever keeps its membership knows it. */
@@ -48,6 +49,8 @@ export interface JoinedNetworkOptions {
   readonly network: RelayNetwork
   /** Calls back when the relay has another certificate. */
   readonly onCredentials: (listener: () => void) => void
+  /** Of paths between members. Default: see data-service.ts and rendezvous.ts. */
+  readonly dataLimits?: DataLimits
 }
 
 /** Ours: a day; the revocation list lives for a week. */
@@ -91,7 +94,7 @@ export class NetworkService implements AsyncDisposable {
   ): Promise<NetworkService> {
     if (options.kind === 'joined') {
       const resources = new ClosingStack()
-      const data = dataServiceOf(runtime, options.network)
+      const data = dataServiceOf(runtime, options.network, options.dataLimits)
       resources.use(data)
       const control = new ControlServer(runtime.clock, options.network, data)
       options.onCredentials(() => onCredentials(options.network.credentials))
@@ -140,7 +143,7 @@ export class NetworkService implements AsyncDisposable {
       },
       state: () => stateOf(authority, publicAddresses()),
     }
-    const data = resources.use(dataServiceOf(runtime, network))
+    const data = resources.use(dataServiceOf(runtime, network, options.dataLimits))
     const control = new ControlServer(runtime.clock, network, data, options.tokenRate)
     resources.defer(() => control.close())
     const admin = new AdminService(authority, {
@@ -170,10 +173,6 @@ export class NetworkService implements AsyncDisposable {
     await authority.note(own.peerId, { roots, denyListNumber: 0 }, addresses.map(formatEndpoint))
   }
 
-  serve(socket: TLSSocket): void {
-    this.control.serve(socket)
-  }
-
   close(): Promise<void> {
     return this.#resources.close()
   }
@@ -183,12 +182,21 @@ export class NetworkService implements AsyncDisposable {
   }
 }
 
-function dataServiceOf(runtime: Runtime, { trust, authority }: RelayNetwork): DataService {
+function dataServiceOf(
+  runtime: Runtime,
+  { trust, authority }: RelayNetwork,
+  limits: DataLimits = {},
+): DataService {
   const knowsName = (name: string) =>
     [...(authority?.ledger.members.values() ?? [])].some(
       (member) => member.name === name && member.revokedAtMs === undefined,
     )
-  return new DataService({ runtime, trust, knowsName: authority === undefined ? undefined : knowsName })
+  return new DataService({
+    runtime,
+    trust,
+    knowsName: authority === undefined ? undefined : knowsName,
+    limits,
+  })
 }
 
 /** Name of the key file in a home folder. */

@@ -7,6 +7,7 @@ import type { CertificateAndKey } from '../lib/identity/issue/self-signed-web-ce
 import { spkiSha256 } from '../lib/identity/issue/self-signed-web-certificate.ts'
 import type { TcpServer } from '../lib/net/tcp-server.ts'
 import type { StunServerOptions } from '../lib/protocol/stun/server.ts'
+import type { AdmissionLimits } from './admission.ts'
 import { openAdminServer } from './admin-server.ts'
 import type { TlsSource } from './certificate-store.ts'
 import { loadCertificate } from './certificate-store.ts'
@@ -42,14 +43,24 @@ export interface RelayServerOptions {
   readonly advertised?: AdvertisedIps
   /** Limits of the STUN server. Default: its own. */
   readonly limits?: Pick<StunServerOptions, 'rateLimit' | 'ration'>
-  /** How long a TCP connection may say nothing, or dawdle over the TLS handshake. Default 10 s. */
-  readonly firstByteTimeoutMs?: number
+  /** What TCP connections may cost that have proven nothing yet. Default: {@link admissionLimits}. */
+  readonly admission?: Partial<AdmissionLimits>
   /** How long an HTTP exchange may take in all. Default 10 s. */
   readonly httpTimeoutMs?: number
 }
 
+/** How a relay is drained. */
+export interface DrainOptions {
+  /** How long paths that are carried may go on. Default {@link DRAIN_GRACE_MS}. */
+  readonly graceMs?: number
+  /** How long the relay needs, once it has ended, to be there again. Default {@link RESTART_DELAY_MS}. */
+  readonly restartDelayMs?: number
+}
+
 /** Ours: what members are told when the relay ends: long enough to start anew. */
-const RESTART_DELAY_MS = 1000
+export const RESTART_DELAY_MS = 1000
+/** Ours: as cloudflared; a path that is cut off is made anew over another relay, without a byte lost. */
+export const DRAIN_GRACE_MS = 30_000
 
 /** The deployable relay: its network, STUN (UDP and TCP), and what `diagnose` asks over HTTP and TLS. */
 export class RelayServer implements AsyncDisposable {
@@ -105,9 +116,9 @@ export class RelayServer implements AsyncDisposable {
       )
       const stunAt = stun.addresses.map(formatAddress)
       const info = () => ({ version: options.version, stun: stunAt })
-      const { listen, firstByteTimeoutMs, httpTimeoutMs } = options
+      const { listen, admission, httpTimeoutMs } = options
       front = await TcpFront.open({
-        ...{ listen, tls, stun, info, firstByteTimeoutMs, httpTimeoutMs },
+        ...{ listen, tls, stun, info, clock: runtime.clock, admission, httpTimeoutMs },
         ...(network === undefined ? {} : { control: controlFront(network) }),
       })
       const relay = new RelayServer(runtime, stun, front, tls, network)
@@ -149,11 +160,23 @@ export class RelayServer implements AsyncDisposable {
       stun: { udp: this.#stun.counters('udp'), tcp: this.#stun.counters('tcp') },
       network: this.#network?.counters,
       tcpConnections: this.#front.connectionCount,
+      newcomers: this.#front.newcomerCount,
       uptimeS: (this.#runtime.clock.nowMs() - this.#startedMs) / 1000,
     }
   }
 
-  /** Ends all connections and gives all ports back. Idempotent. */
+  /**
+   * Ends in order: members hear that the relay will be away, and for how long; new paths are refused; those that are
+   * carried may end by themselves within the grace. Then closes. `close()` cuts it short.
+   */
+  async drain(options: DrainOptions = {}): Promise<void> {
+    const { graceMs = DRAIN_GRACE_MS, restartDelayMs = RESTART_DELAY_MS } = options
+    this.#network?.control.tellRestarting(graceMs + restartDelayMs)
+    await this.#network?.data.drain(graceMs)
+    await this.close()
+  }
+
+  /** Ends all connections and gives all ports back, at once. Idempotent. */
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
   }
@@ -174,7 +197,7 @@ function controlFront(service: NetworkService): ControlFront {
     get credentials() {
       return service.network.credentials
     },
-    serve: (socket) => service.serve(socket),
-    serveDataLeg: (socket, source) => service.data.serve(socket, source),
+    serve: (socket, onProven) => service.control.serve(socket, onProven),
+    serveDataLeg: (socket, newcomer) => service.data.serve(socket, newcomer.source, () => newcomer.proven()),
   }
 }

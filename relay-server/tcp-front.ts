@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { SecureContextOptions, Server as TlsServer, TLSSocket } from 'node:tls'
 import type { Endpoint } from '../lib/base/endpoint.ts'
+import type { Clock } from '../lib/base/runtime.ts'
 import type { TransportAddress } from '../lib/base/transport-address.ts'
 import type { CertificateAndKey } from '../lib/identity/issue/self-signed-web-certificate.ts'
 import { commonTlsOptions } from '../lib/identity/tls/tls-options.ts'
@@ -10,12 +11,12 @@ import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
 import { listenTcp } from '../lib/net/tcp-server.ts'
 import type { TcpServer } from '../lib/net/tcp-server.ts'
 import { CONTROL_ALPN } from '../lib/protocol/relay/control-frame.ts'
+import { Admission } from './admission.ts'
+import type { AdmissionLimits, Newcomer } from './admission.ts'
 import { sniffFirstByte } from './first-byte.ts'
 import type { ConnectionKind } from './first-byte.ts'
 import type { RelayInfo } from './http-endpoints.ts'
 import { httpEndpoints } from './http-endpoints.ts'
-import { SilentConnections } from './silent-connections.ts'
-import { sourceOf } from './source.ts'
 import type { StunService } from './stun-service.ts'
 
 export interface TcpFrontOptions {
@@ -25,8 +26,9 @@ export interface TcpFrontOptions {
   readonly control?: ControlFront
   readonly stun: StunService
   readonly info: () => RelayInfo
-  /** Default {@link FIRST_BYTE_TIMEOUT_MS}. */
-  readonly firstByteTimeoutMs: number | undefined
+  readonly clock: Clock
+  /** What those may cost who have proven nothing. Default: see admission.ts. */
+  readonly admission: Partial<AdmissionLimits> | undefined
   /** How long an HTTP exchange may take. Default: see http-endpoints.ts. */
   readonly httpTimeoutMs: number | undefined
 }
@@ -34,30 +36,26 @@ export interface TcpFrontOptions {
 /** Who serves members of the network, and what they are shown. */
 export interface ControlFront {
   readonly credentials: TlsCredentials
-  serve(socket: TLSSocket): void
-  /** @param source where it comes from, for limits */
-  serveDataLeg(socket: Socket, source: string): void
+  /** @param onProven the other side has shown who it is */
+  serve(socket: TLSSocket, onProven: () => void): void
+  serveDataLeg(socket: Socket, newcomer: Newcomer): void
 }
 
-/** Ours: who connects and says nothing, or dawdles over the TLS handshake, is cut off after this. */
-export const FIRST_BYTE_TIMEOUT_MS = 10_000
 /** Ours: bounds memory under a flood of connections; each costs some tens of KiB with TLS. */
 const MAX_CONNECTIONS = 20_000
-/** Ours: connections of one source that have not said what they are. */
-const MAX_SILENT_PER_SOURCE = 256
-
 /** The relay's TCP ports: each connection's first byte tells whether it is STUN, TLS or HTTP. */
 export class TcpFront implements AsyncDisposable {
   readonly #options: TcpFrontOptions
   readonly #http: HttpServer
   readonly #tls: TlsServer | undefined
-  readonly #firstByteTimeoutMs: number
+  readonly #admission: Admission
+  /** The two ends of a connection in TLS → what it was before. */
+  readonly #inTls = new Map<string, Newcomer>()
   #servers: readonly TcpServer[] = []
-  readonly #silent = new SilentConnections(MAX_SILENT_PER_SOURCE)
 
   private constructor(options: TcpFrontOptions) {
     this.#options = options
-    this.#firstByteTimeoutMs = options.firstByteTimeoutMs ?? FIRST_BYTE_TIMEOUT_MS
+    this.#admission = new Admission(options.clock, options.admission)
     this.#http = httpEndpoints(options.info, options.httpTimeoutMs)
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls)
   }
@@ -75,6 +73,11 @@ export class TcpFront implements AsyncDisposable {
 
   get connectionCount(): number {
     return this.#servers.reduce((sum, server) => sum + server.connectionCount, 0)
+  }
+
+  /** Connections that have proven nothing yet. */
+  get newcomerCount(): number {
+    return this.#admission.size
   }
 
   /** Shows the network's newest certificate in handshakes from now on. */
@@ -110,28 +113,29 @@ export class TcpFront implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    const source = sourceOf(socket.remoteAddress)
-    const spoke = this.#silent.add(source, socket)
-    sniffFirstByte(socket, this.#firstByteTimeoutMs, (kind) => {
-      spoke()
-      this.#dispatch(socket, kind, source)
+    const newcomer = this.#admission.admit(socket)
+    if (newcomer === undefined) return
+    sniffFirstByte(socket, (kind) => {
+      newcomer.spoke()
+      this.#dispatch(socket, kind, newcomer)
     })
   }
 
-  #dispatch(socket: Socket, kind: ConnectionKind, source: string): void {
+  #dispatch(socket: Socket, kind: ConnectionKind, newcomer: Newcomer): void {
     switch (kind) {
       case 'stun':
+        newcomer.timesItself()
         this.#options.stun.serveTcp(socket)
         return
       case 'tls':
-        if (this.#tls === undefined) socket.destroy()
-        else this.#tls.emit('connection', socket)
+        this.#startTls(socket, newcomer)
         return
       case 'data-leg':
         if (this.#options.control === undefined) socket.destroy()
-        else this.#options.control.serveDataLeg(socket, source)
+        else this.#options.control.serveDataLeg(socket, newcomer)
         return
       case 'http':
+        newcomer.timesItself()
         this.#http.emit('connection', socket)
         return
       case 'unknown':
@@ -139,16 +143,38 @@ export class TcpFront implements AsyncDisposable {
     }
   }
 
+  #startTls(socket: Socket, newcomer: Newcomer): void {
+    if (this.#tls === undefined) {
+      socket.destroy()
+      return
+    }
+    const ends = endsOf(socket)
+    this.#inTls.set(ends, newcomer)
+    socket.once('close', () => {
+      if (this.#inTls.get(ends) === newcomer) this.#inTls.delete(ends)
+    })
+    this.#tls.emit('connection', socket)
+  }
+
+  /** A TLS server does not say which connection a handshake belongs to; its two ends do. */
+  #serveTls(socket: TLSSocket): void {
+    const newcomer = this.#inTls.get(endsOf(socket))
+    if (newcomer === undefined) {
+      socket.destroy() // reset in this very moment
+    } else if (socket.alpnProtocol === CONTROL_ALPN) {
+      this.#options.control?.serve(socket, () => newcomer.proven())
+    } else {
+      newcomer.timesItself()
+      this.#http.emit('connection', socket)
+    }
+  }
+
   #tlsServer(tls: CertificateAndKey): TlsServer {
     const options = {
       ...this.#tlsContext(tls),
       ALPNProtocols: this.#options.control === undefined ? ['http/1.1'] : [CONTROL_ALPN, 'http/1.1'],
-      handshakeTimeout: this.#firstByteTimeoutMs,
     }
-    const server = createTlsServer(options, (socket) => {
-      if (socket.alpnProtocol === CONTROL_ALPN) this.#options.control?.serve(socket)
-      else this.#http.emit('connection', socket)
-    })
+    const server = createTlsServer(options, (socket) => this.#serveTls(socket))
     // A failed handshake is the client's affair: scanners make many.
     server.on('tlsClientError', (_error, socket) => socket.destroy())
     return server
@@ -167,4 +193,8 @@ export class TcpFront implements AsyncDisposable {
       minVersion: 'TLSv1.2',
     }
   }
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return [remoteAddress, remotePort, localAddress, localPort].join(' ')
 }

@@ -7,6 +7,7 @@ import type { Endpoint } from '../base/endpoint.ts'
 import { formatEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime, TcpSocket, Timer } from '../base/runtime.ts'
+import type { TransportAddress } from '../base/transport-address.ts'
 import { isIp, transportAddress } from '../base/transport-address.ts'
 import type { Certificate } from '../identity/certificate/certificate.ts'
 import { secured } from '../identity/tls/connect-securely.ts'
@@ -56,6 +57,7 @@ const PROBE_TIMEOUT_MS = 3000
 export class ControlClient implements ControlChannel {
   /** What the relay showed in the TLS handshake, leaf first. */
   readonly relayChain: readonly Certificate[]
+  readonly remote: TransportAddress
   readonly #socket: TLSSocket
   readonly #runtime: Runtime
   readonly #frames = new FrameReader(MAX_FRAME)
@@ -68,10 +70,11 @@ export class ControlClient implements ControlChannel {
   #isProbing = false
   #nextId = 1
 
-  private constructor(socket: TLSSocket, relayChain: readonly Certificate[], runtime: Runtime) {
+  private constructor(socket: TLSSocket, remote: TransportAddress, runtime: Runtime) {
     this.#socket = socket
+    this.remote = remote
     this.#runtime = runtime
-    this.relayChain = relayChain
+    this.relayChain = presentedChain(socket)
     this.#closed = new Promise((resolve) => (this.#end = resolve))
     socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
     const onGone = () =>
@@ -102,7 +105,7 @@ export class ControlClient implements ControlChannel {
         checkServerIdentity: () => undefined,
       })
       await secured(socket)
-      return new ControlClient(socket, presentedChain(socket), runtime)
+      return new ControlClient(socket, tcp.remote, runtime)
     } catch (error) {
       tcp.destroy()
       signal?.throwIfAborted()
@@ -119,7 +122,6 @@ export class ControlClient implements ControlChannel {
     return this.#closed
   }
 
-  /** Asks, and waits for an answer of one of these types; a refusal rejects. */
   async ask<T extends ControlReply['type']>(
     request: Readonly<Record<string, unknown>>,
     types: readonly T[],
@@ -241,9 +243,8 @@ export class ControlClient implements ControlChannel {
   /** Which request a reply answers. */
   #answered(reply: ControlReply): Waiting | undefined {
     const id = 'id' in reply ? reply.id : undefined
-    if (reply.type === 'refused')
-      return this.#waiting.find((waiting) => id === undefined || waiting.id === id)
-    return this.#waiting.find((waiting) => waiting.types.includes(reply.type) && waiting.id === id)
+    const isOf = (waiting: Waiting) => reply.type === 'refused' || waiting.types.includes(reply.type)
+    return this.#waiting.find((waiting) => waiting.id === id && isOf(waiting))
   }
 
   #finish(error: ReachError): void {

@@ -1,11 +1,10 @@
 import { fromBase64, toBase64 } from '../base/base64.ts'
-import { deadlineSignal } from '../base/deadline.ts'
+import type { Deadline } from '../base/deadline.ts'
 import type { Endpoint } from '../base/endpoint.ts'
 import { formatEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
 import type { PeerId } from '../base/peer-id.ts'
 import type { Runtime, TcpSocket } from '../base/runtime.ts'
-import { transportAddress } from '../base/transport-address.ts'
 import type { ControlChannel } from '../protocol/relay/control-channel.ts'
 import type { ControlReply, IncomingReply, PresentPeer } from '../protocol/relay/control-reply.ts'
 import { TICKET_LENGTH, encodeLegHead, legStatusName } from '../protocol/relay/data-leg.ts'
@@ -35,7 +34,7 @@ export interface RelayClientSetup {
   /** A control connection on which the relay knows us. Its owner closes it. */
   readonly channel: ControlChannel
   readonly runtime: Runtime
-  /** Where data legs go: where the control connection went. */
+  /** What the relay is called in messages. */
   readonly relay: Endpoint
 }
 
@@ -77,31 +76,28 @@ export class RelayClient {
    * @param peer PeerId, or name in the network
    * @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_PEER_OFFLINE, ERR_REACH_RATE_LIMITED,
    * ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_TIMEOUT
+   * @throws the signal's reason when it fires first
    */
   async dial(peer: string, signal?: AbortSignal): Promise<Dialled> {
-    using deadline = deadlineSignal(this.#runtime.clock, PATH_TIMEOUT_MS, signal)
-    const refused = new AbortController()
-    const onAbort = () => refused.abort(deadline.signal.reason)
-    deadline.signal.addEventListener('abort', onAbort, { once: true })
-    if (deadline.signal.aborted) onAbort()
+    signal?.throwIfAborted()
+    using deadline = this.#deadline(signal, peer)
+    using leg = new Attempt(deadline.signal)
     const ticket = this.#runtime.random.bytes(TICKET_LENGTH)
     const request = { type: 'open', id: this.#channel.nextId(), peer, ticket: toBase64(ticket) }
     const opening = this.#channel.ask(request, ['opening'], deadline.signal)
-    const leg = this.#bringLeg(ticket, refused.signal, peer)
-    leg.catch(() => undefined)
+    const bringing = this.#bringLeg(ticket, leg.signal, peer)
+    // Whoever fails last has nobody to tell; the relay says more on the request than on the leg.
+    bringing.catch(() => undefined)
     try {
       const { peerId, name } = await opening
-      return { socket: await leg, peerId, name }
+      return { socket: await bringing, peerId, name }
     } catch (error) {
-      refused.abort(error)
-      void leg.then(
+      leg.abort(error)
+      void bringing.then(
         (socket) => socket.destroy(),
         () => undefined,
       )
-      signal?.throwIfAborted()
       throw error
-    } finally {
-      deadline.signal.removeEventListener('abort', onAbort)
     }
   }
 
@@ -113,9 +109,10 @@ export class RelayClient {
 
   #incoming({ ticket, peerId, name }: IncomingReply): Incoming {
     const accept = async (signal?: AbortSignal) => {
-      using deadline = deadlineSignal(this.#runtime.clock, PATH_TIMEOUT_MS, signal)
+      signal?.throwIfAborted()
       const bytes = fromBase64(ticket)
       if (bytes.length !== TICKET_LENGTH) throw new ReachError('ERR_REACH_DECODE', 'the relay sent no ticket')
+      using deadline = this.#deadline(signal, name ?? peerId)
       return await this.#bringLeg(bytes, deadline.signal, name ?? peerId)
     }
     return { peerId, name, accept }
@@ -135,28 +132,38 @@ export class RelayClient {
       throw this.#refusal(status, peer)
     } catch (error) {
       socket.destroy()
-      signal.throwIfAborted()
       throw error
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
   }
 
+  /** To the very relay that knows us: a name may stand for several. */
   async #connect(signal: AbortSignal): Promise<TcpSocket> {
-    const { resolver, network } = this.#runtime
-    const { host, port } = this.#relay
-    const found = await resolver.lookup(host, signal)
-    const ips = found.kind === 'found' ? found.ips : []
-    let last: unknown
-    for (const ip of ips) {
-      try {
-        return await network.connectTcp(transportAddress(ip, port, 'tcp'), { signal })
-      } catch (error) {
-        signal.throwIfAborted()
-        last = error
-      }
+    try {
+      return await this.#runtime.network.connectTcp(this.#channel.remote, { signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw this.#unreachable('it takes no connection for data', error)
     }
-    throw this.#unreachable('it takes no connection for data', last)
+  }
+
+  #deadline(signal: AbortSignal | undefined, peer: string): Deadline {
+    const { clock } = this.#runtime
+    const late = () =>
+      new ReachError('ERR_REACH_TIMEOUT', `no path to ${peer} within ${PATH_TIMEOUT_MS} ms`, {
+        hint: 'try again; if it stays so,  p2p-reach diagnose  says which ways out work here',
+        details: { timeoutMs: PATH_TIMEOUT_MS, relay: formatEndpoint(this.#relay) },
+      })
+    const attempt = new Attempt(signal)
+    const timer = clock.setTimer(PATH_TIMEOUT_MS, () => attempt.abort(late()))
+    return {
+      signal: attempt.signal,
+      [Symbol.dispose]() {
+        timer.cancel()
+        attempt[Symbol.dispose]()
+      },
+    }
   }
 
   #refusal(status: LegStatus | 'closed' | `status ${number}`, peer: string): ReachError {
@@ -176,22 +183,49 @@ export class RelayClient {
       case 'go':
       case 'ticket-unknown':
       case 'draining':
+      case 'closed':
       default:
-        return this.#unreachable(`it did not make a path (${status})`)
+        return this.#unreachable(`it did not make a path (${status})`, undefined, { status })
     }
   }
 
-  #unreachable(why: string, cause?: unknown): ReachError {
+  #unreachable(why: string, cause?: unknown, details: Readonly<Record<string, unknown>> = {}): ReachError {
     return new ReachError(
       'ERR_REACH_RELAY_UNREACHABLE',
       `the relay ${formatEndpoint(this.#relay)} failed: ${why}`,
       {
         cause,
         hint: 'try again in a moment',
-        details: { relay: formatEndpoint(this.#relay) },
+        details: { relay: formatEndpoint(this.#relay), ...details },
       },
     )
   }
+}
+
+/** A signal of our own that fires with its parent's, too. */
+class Attempt implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #parent: AbortSignal | undefined
+
+  constructor(parent: AbortSignal | undefined) {
+    this.#parent = parent
+    parent?.addEventListener('abort', this.#onAbort, { once: true })
+    if (parent?.aborted === true) this.#onAbort()
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  abort(reason: unknown): void {
+    this.#controller.abort(reason)
+  }
+
+  [Symbol.dispose](): void {
+    this.#parent?.removeEventListener('abort', this.#onAbort)
+  }
+
+  readonly #onAbort = (): void => this.#controller.abort(this.#parent?.reason)
 }
 
 /** The relay's answer; what follows it stays in the socket. */

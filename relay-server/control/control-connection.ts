@@ -41,8 +41,6 @@ export interface ControlSurroundings {
   readonly onMember: (connection: ControlConnection) => void
 }
 
-/** Ours: from the end of the TLS handshake to a proven key. */
-export const AUTHENTICATION_TIMEOUT_MS = 10_000
 /** Ours: members send a ping every 30 s; three may be lost. */
 export const SILENCE_TIMEOUT_MS = 100_000
 /** Ours: a member that does not read is cut off before it costs more memory. */
@@ -63,7 +61,10 @@ export class ControlConnection implements MemberConnection {
   readonly #around: ControlSurroundings
   readonly #frames = new FrameReader(MAX_STRANGER_FRAME)
   #identity: PeerIdentity | undefined
-  #timer: Timer
+  /** Cuts a member that is silent, or somebody who was told to go. */
+  #timer: Timer | undefined
+  /** When the member's certificate ends, in calendar milliseconds. */
+  #validUntilMs = 0
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
   #reports = 0
@@ -74,11 +75,10 @@ export class ControlConnection implements MemberConnection {
     this.#socket = socket
     this.#source = source
     this.#around = around
-    this.#timer = around.clock.setTimer(AUTHENTICATION_TIMEOUT_MS, () => this.#cut())
     socket.on('error', () => undefined) // 'close' follows
     socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
     socket.once('end', () => socket.end())
-    socket.once('close', () => this.#timer.cancel())
+    socket.once('close', () => this.#timer?.cancel())
   }
 
   /** Who it is; undefined until the key is proven. */
@@ -127,7 +127,7 @@ export class ControlConnection implements MemberConnection {
     if (this.#isEnding) return
     this.#isEnding = true
     this.#send(this.#refusal(error))
-    this.#timer.cancel()
+    this.#timer?.cancel()
     this.#timer = this.#around.clock.setTimer(FAREWELL_MS, () => this.#cut())
     this.#socket.end()
   }
@@ -174,6 +174,10 @@ export class ControlConnection implements MemberConnection {
 
   #handleData(request: DataRequest): void {
     const { id } = request
+    if (this.#identity === undefined) {
+      this.end(notAMember())
+      return
+    }
     try {
       this.#send({ ...this.#answerData(request), id })
     } catch (error) {
@@ -183,21 +187,21 @@ export class ControlConnection implements MemberConnection {
 
   #answerData(request: DataRequest): Outgoing {
     const identity = this.#member()
-    if (identity.by !== 'network') {
+    if (identity.by !== 'network' || this.#nowMs() > this.#validUntilMs) {
       throw new ReachError('ERR_REACH_TRUST_EXPIRED', 'renew the certificate first', {
-        details: { by: 'us' },
+        hint: 'p2p-reach renew',
       })
     }
     const { data } = this.#around
     switch (request.type) {
       case 'register':
-        return { type: 'registered', generation: data.register(this, identity).generation }
+        return { type: 'registered', generation: data.register({ connection: this, identity }).generation }
       case 'open': {
-        const { peerId, name } = data.open(identity, request)
+        const { peerId, name } = data.open({ connection: this, identity }, request)
         return { type: 'opening', peerId, name }
       }
       case 'peers':
-        return { type: 'peers', peers: data.peers() }
+        return { type: 'peers', peers: data.peers(identity) }
       default:
         return unreachable(request)
     }
@@ -242,7 +246,9 @@ export class ControlConnection implements MemberConnection {
   }
 
   async #renew(request: Uint8Array): Promise<void> {
-    this.#issued(await this.#authority().renew(this.#member().peerId, request))
+    const chain = await this.#authority().renew(this.#member().peerId, request)
+    if (this.#identity?.by === 'network') this.#validUntilMs = chain[0]?.notAfterMs ?? 0
+    this.#issued(chain)
   }
 
   #issued(chain: readonly Certificate[]): void {
@@ -265,6 +271,7 @@ export class ControlConnection implements MemberConnection {
     const { trust, authority } = this.#around.network
     const decision = decideTrust(chain, trust.policy(), this.#nowMs())
     if (decision.kind === 'trusted') {
+      this.#validUntilMs = leaf.notAfterMs
       this.#welcome(decision.identity, false)
       await authority?.note(leaf.peerId, request, request.addresses)
       return
@@ -318,7 +325,7 @@ export class ControlConnection implements MemberConnection {
   /** Who speaks. @throws {ReachError} when that is not known yet */
   #member(): PeerIdentity {
     if (this.#identity !== undefined) return this.#identity
-    throw new ReachError('ERR_REACH_TRUST_NO_CERTIFICATE', 'say who you are first')
+    throw notAMember()
   }
 
   #authority(): NonNullable<RelayNetwork['authority']> {
@@ -332,7 +339,7 @@ export class ControlConnection implements MemberConnection {
   }
 
   #rearm(): void {
-    this.#timer.cancel()
+    this.#timer?.cancel()
     this.#timer = this.#around.clock.setTimer(SILENCE_TIMEOUT_MS, () => this.#cut())
   }
 
@@ -354,6 +361,10 @@ function isDataRequest(request: ControlRequest): request is DataRequest {
 
 /** A reply before it becomes JSON. */
 type Outgoing = Readonly<Record<string, unknown>> & { readonly type: ControlReply['type'] }
+
+function notAMember(): ReachError {
+  return new ReachError('ERR_REACH_TRUST_NO_CERTIFICATE', 'say who you are first')
+}
 
 function notIssuing(): ReachError {
   return new ReachError('ERR_REACH_NO_AUTHORITY', 'this relay does not issue certificates', {

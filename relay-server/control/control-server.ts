@@ -16,9 +16,6 @@ export interface ControlCounters {
   readonly refused: number
 }
 
-/** Ours: strangers at once, in all and from one source: bounds what they cost before they have proven anything. */
-const MAX_STRANGERS = 1024
-const MAX_STRANGERS_PER_SOURCE = 128
 /** Ours: a person joins once; a fleet behind one address joins some at a time. */
 const TOKEN_RATE = { ratePerS: 0.5, burst: 30, maxSources: 10_000 } as const
 
@@ -28,11 +25,12 @@ export class ControlServer {
   readonly #network: RelayNetwork
   readonly #data: DataService
   readonly #members = new Set<ControlConnection>()
-  readonly #strangers = new Map<ControlConnection, string>()
+  readonly #strangers = new Set<ControlConnection>()
   readonly #tokenRate: SourceRateLimit
   readonly #unwatch: () => void
   #admin: AdminService | undefined
   #refused = 0
+  #restartDelayMs: number | undefined
   #denyListNumber: number
   #rootSetNumber: number
 
@@ -66,23 +64,28 @@ export class ControlServer {
     return [...this.#members].some((connection) => connection.peerId === peerId)
   }
 
-  /** Serves one connection, from the end of its TLS handshake to its own end. */
-  serve(socket: TLSSocket): void {
-    const source = sourceOf(socket.remoteAddress)
-    if (socket.getProtocol() !== 'TLSv1.3' || this.#isFull(source)) {
+  /**
+   * Serves one connection, from the end of its TLS handshake to its own end.
+   * @param onProven called once it has shown who it is: until then, whoever accepted it bounds what it costs
+   */
+  serve(socket: TLSSocket, onProven: () => void): void {
+    if (socket.getProtocol() !== 'TLSv1.3') {
       this.#refused++
       socket.destroy()
       return
     }
-    const connection = new ControlConnection(socket, source, {
+    const connection = new ControlConnection(socket, sourceOf(socket.remoteAddress), {
       clock: this.#clock,
       network: this.#network,
       admin: this.#admin,
       data: this.#data,
       mayTryToken: (from) => this.#tokenRate.take(from, this.#clock.nowMs()),
-      onMember: (member) => this.#onMember(member),
+      onMember: (member) => {
+        onProven()
+        this.#onMember(member)
+      },
     })
-    this.#strangers.set(connection, source)
+    this.#strangers.add(connection)
     socket.once('close', () => {
       this.#strangers.delete(connection)
       this.#members.delete(connection)
@@ -90,8 +93,9 @@ export class ControlServer {
     })
   }
 
-  /** Tells all members that the relay ends, and when to look again. */
+  /** Tells all members, and those that still come, that the relay ends, and when to look again. */
   tellRestarting(delayMs: number): void {
+    this.#restartDelayMs = delayMs
     for (const connection of this.#members) connection.push({ type: 'restarting', delayMs })
   }
 
@@ -99,16 +103,11 @@ export class ControlServer {
     this.#unwatch()
   }
 
-  #isFull(source: string): boolean {
-    if (this.#strangers.size >= MAX_STRANGERS) return true
-    let same = 0
-    for (const other of this.#strangers.values()) if (other === source) same++
-    return same >= MAX_STRANGERS_PER_SOURCE
-  }
-
   #onMember(connection: ControlConnection): void {
     this.#strangers.delete(connection)
     this.#members.add(connection)
+    const delayMs = this.#restartDelayMs
+    if (delayMs !== undefined) connection.push({ type: 'restarting', delayMs })
   }
 
   /** Members hear of it at once; those that are denied hear why, and go. */

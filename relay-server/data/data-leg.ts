@@ -1,57 +1,83 @@
 import type { Socket } from 'node:net'
-import { ReachError } from '../../lib/base/errors.ts'
 import type { Clock } from '../../lib/base/runtime.ts'
 import type { LegStatus } from '../../lib/protocol/relay/data-leg.ts'
-import { LEG_HEAD_LENGTH, LEG_STATUS, decodeLegHead } from '../../lib/protocol/relay/data-leg.ts'
+import { LEG_STATUS } from '../../lib/protocol/relay/data-leg.ts'
+import type { WaitingLeg } from './rendezvous.ts'
 
 /** Ours: how long a refusal may take to arrive before the connection is cut. */
 const FAREWELL_MS = 2000
 
 /**
- * Reads the head of a data leg; what follows it, which must not come before `go`, waits in the socket. A connection that
- * is no leg, or dawdles, is destroyed and never reported.
+ * A data leg from the end of its head to `go`, or to its refusal. In between, its side has nothing to say: bytes are a
+ * violation, and an end says that it has given up. Either way the connection is cut, and `onGone` called.
  */
-export function readLegHead(
-  socket: Socket,
-  clock: Clock,
-  timeoutMs: number,
-  onTicket: (ticket: Uint8Array) => void,
-): void {
-  socket.allowHalfOpen = true // each direction ends by itself from here on
-  const timer = clock.setTimer(timeoutMs, () => socket.destroy())
-  let head: Buffer = Buffer.alloc(0)
-  const stop = () => {
-    timer.cancel()
-    socket.off('readable', onReadable).off('end', onEnd).off('close', stop)
-  }
-  const onEnd = () => socket.destroy()
-  const onReadable = () => {
-    const wanted = LEG_HEAD_LENGTH - head.length
-    const chunk: unknown = socket.read(Math.min(wanted, Math.max(1, socket.readableLength)))
-    if (!(chunk instanceof Uint8Array)) return
-    head = Buffer.concat([head, chunk])
-    try {
-      const ticket = decodeLegHead(head)
-      if (ticket === undefined) {
-        if (socket.readableLength > 0) onReadable()
-        return
-      }
-      stop()
-      onTicket(ticket)
-    } catch (error) {
-      if (!ReachError.is(error)) throw error
-      socket.destroy()
-    }
-  }
-  socket.on('readable', onReadable).once('end', onEnd).once('close', stop)
-  onReadable()
-}
+export class DataLeg implements WaitingLeg {
+  readonly source: string
+  onGone: (() => void) | undefined
+  readonly #socket: Socket
+  readonly #clock: Clock
+  readonly #onProven: () => void
+  #isOver = false
 
-/** Tells a leg why it gets no peer, and ends it. */
-export function refuseLeg(socket: Socket, status: Exclude<LegStatus, 'go'>, clock: Clock): void {
-  if (socket.destroyed) return
-  const timer = clock.setTimer(FAREWELL_MS, () => socket.destroy())
-  socket.once('close', () => timer.cancel())
-  socket.resume() // its end is of interest, what it sends is not
-  socket.end(Uint8Array.of(LEG_STATUS[status]))
+  /**
+   * @param socket of which nothing but the head was read
+   * @param onProven called once a member has vouched for its ticket
+   */
+  constructor(socket: Socket, source: string, clock: Clock, onProven: () => void) {
+    this.source = source
+    this.#socket = socket
+    this.#clock = clock
+    this.#onProven = onProven
+  }
+
+  /** Watches it from now on: whoever waits for it has set `onGone`. */
+  watch(): void {
+    if (this.#isOver) return
+    this.#socket.on('readable', this.#onReadable).once('end', this.#onEnd).once('close', this.#onEnd)
+    if (!this.isWaiting) this.#onEnd() // more than the head came with it
+  }
+
+  recognised(): void {
+    this.#onProven()
+  }
+
+  refuse(status: Exclude<LegStatus, 'go'>): void {
+    if (!this.#stop()) return
+    const socket = this.#socket
+    const timer = this.#clock.setTimer(FAREWELL_MS, () => socket.destroy())
+    socket.once('close', () => timer.cancel())
+    socket.resume() // unread bytes would turn the goodbye into a reset, which takes the status with it
+    socket.end(Uint8Array.of(LEG_STATUS[status]))
+  }
+
+  /** True while its side waits, and has said nothing. */
+  get isWaiting(): boolean {
+    return !this.#isOver && !this.#socket.destroyed && this.#socket.readableLength === 0
+  }
+
+  /** Says `go`, and gives the connection away. Only while it waits. */
+  go(): Socket {
+    this.#stop()
+    this.#socket.write(Uint8Array.of(LEG_STATUS.go))
+    return this.#socket
+  }
+
+  readonly #onReadable = (): void => {
+    // Null at the end, which is told only once somebody has asked for more.
+    if (this.#socket.read() !== null) this.#onEnd()
+  }
+
+  readonly #onEnd = (): void => {
+    if (!this.#stop()) return
+    this.#socket.destroy()
+    this.onGone?.()
+  }
+
+  /** False when it was over before. */
+  #stop(): boolean {
+    if (this.#isOver) return false
+    this.#isOver = true
+    this.#socket.off('readable', this.#onReadable).off('end', this.#onEnd).off('close', this.#onEnd)
+    return true
+  }
 }

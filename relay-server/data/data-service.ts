@@ -1,24 +1,25 @@
 import type { Socket } from 'node:net'
 import { fromBase64, toBase64 } from '../../lib/base/base64.ts'
+import type { ErrorCode } from '../../lib/base/errors.ts'
 import { ReachError } from '../../lib/base/errors.ts'
 import { isPeerId } from '../../lib/base/peer-id.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
-import type { Runtime } from '../../lib/base/runtime.ts'
+import type { Runtime, Timer } from '../../lib/base/runtime.ts'
 import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
 import type { TrustStore } from '../../lib/identity/trust/trust-store.ts'
-import type { Splice } from '../../lib/net/splice.ts'
-import { splice } from '../../lib/net/splice.ts'
 import type { OpenRequest } from '../../lib/protocol/relay/control-request.ts'
 import type { PresentPeer } from '../../lib/protocol/relay/control-reply.ts'
 import { MAX_PEERS } from '../../lib/protocol/relay/control-reply.ts'
-import { LEG_STATUS, TICKET_LENGTH } from '../../lib/protocol/relay/data-leg.ts'
+import { TICKET_LENGTH } from '../../lib/protocol/relay/data-leg.ts'
 import type { RateLimitOptions } from '../../lib/protocol/stun/rate-limit.ts'
 import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
-import { readLegHead, refuseLeg } from './data-leg.ts'
+import { CarriedPaths } from './carried-paths.ts'
+import { DataLeg } from './data-leg.ts'
+import { readLegHead } from './leg-head.ts'
 import { Presence } from './presence.ts'
-import type { MemberConnection, Registration } from './presence.ts'
-import { Rendezvous, rendezvousLimits } from './rendezvous.ts'
-import type { Meeting } from './rendezvous.ts'
+import type { MemberConnection, Party, Registration } from './presence.ts'
+import { Rendezvous } from './rendezvous.ts'
+import type { RendezvousLimits } from './rendezvous.ts'
 
 /** Numbers for the operator. */
 export interface DataCounters {
@@ -32,8 +33,10 @@ export interface DataCounters {
   readonly pathsTotal: number
   /** Bytes that were carried, in all. */
   readonly bytesTotal: number
-  /** Requests for a path that were refused, in all. */
-  readonly refusedTotal: number
+  /** Memory that read buffers of paths take now, in bytes. */
+  readonly bufferBytes: number
+  /** Requests of members for a path, a list or their registration that were refused, by their code. */
+  readonly refusedRequests: ReadonlyMap<ErrorCode, number>
 }
 
 /** What the data service is made of. */
@@ -42,19 +45,21 @@ export interface DataServiceSetup {
   readonly trust: TrustStore
   /** True for the name of a member that the relay's ledger knows; undefined where it has none. */
   readonly knowsName: ((name: string) => boolean) | undefined
+  readonly limits?: DataLimits
+}
+
+/** Limits of the data service; what is left out has the default that is named. */
+export interface DataLimits extends Partial<RendezvousLimits> {
   /** Requests for paths, for each member. Default {@link OPEN_RATE}. */
   readonly openRate?: RateLimitOptions
 }
 
 /** Ours: sessions carry many streams, so a member dials seldom; a program that starts dials all its peers. */
 export const OPEN_RATE = { ratePerS: 20, burst: 200, maxSources: 20_000 } as const
-/** Ours: paths of one member at one time. */
-const MAX_PATHS_PER_MEMBER = 1024
-
-interface Carried {
-  readonly splice: Splice
-  readonly identities: readonly PeerIdentity[]
-}
+/** Ours: a member registers once for each connection; a list of 10,000 peers is a megabyte. */
+export const ASK_RATE = { ratePerS: 2, burst: 30, maxSources: 20_000 } as const
+/** Ours: paths that one member has dialled, at one time. */
+export const MAX_PATHS_PER_MEMBER = 1024
 
 /** The relay's data plane: who takes sessions, and the paths that are carried between members. */
 export class DataService {
@@ -62,170 +67,195 @@ export class DataService {
   readonly #trust: TrustStore
   readonly #knowsName: DataServiceSetup['knowsName']
   readonly #presence = new Presence()
-  readonly #rendezvous: Rendezvous
-  readonly #rate: SourceRateLimit
-  readonly #carried = new Set<Carried>()
-  readonly #perMember = new Map<PeerId, number>()
+  readonly #paths: CarriedPaths
+  readonly #rendezvous: Rendezvous<DataLeg>
+  readonly #openRate: SourceRateLimit
+  readonly #askRate = new SourceRateLimit(ASK_RATE)
+  readonly #refused = new Map<ErrorCode, number>()
   readonly #unwatch: () => void
-  #pathsTotal = 0
-  #bytesEnded = 0
-  #refusedTotal = 0
-  #isClosed = false
+  #isDraining = false
+  #endDrain: (() => void) | undefined
 
-  constructor({ runtime, trust, knowsName, openRate = OPEN_RATE }: DataServiceSetup) {
+  constructor({ runtime, trust, knowsName, limits = {} }: DataServiceSetup) {
     this.#runtime = runtime
     this.#trust = trust
     this.#knowsName = knowsName
-    this.#rate = new SourceRateLimit(openRate)
-    this.#rendezvous = new Rendezvous(runtime.clock, (meeting) => this.#meet(meeting))
+    this.#openRate = new SourceRateLimit(limits.openRate ?? OPEN_RATE)
+    this.#paths = new CarriedPaths(runtime.clock)
+    this.#rendezvous = new Rendezvous(runtime.clock, (meeting) => this.#paths.join(meeting), limits)
     this.#unwatch = trust.watch(() => this.#trustChanged())
   }
 
   get counters(): DataCounters {
-    const running = [...this.#carried].reduce(
-      (sum, { splice: { bytesAToB, bytesBToA } }) => sum + bytesAToB + bytesBToA,
-      0,
-    )
     return {
       registered: this.#presence.size,
-      paths: this.#carried.size,
+      paths: this.#paths.size,
       waitingLegs: this.#rendezvous.waiting,
-      pathsTotal: this.#pathsTotal,
-      bytesTotal: this.#bytesEnded + running,
-      refusedTotal: this.#refusedTotal,
+      pathsTotal: this.#paths.total,
+      bytesTotal: this.#paths.bytes,
+      bufferBytes: this.#paths.bufferBytes,
+      refusedRequests: this.#refused,
     }
-  }
-
-  /** Memory that read buffers take now, in bytes. */
-  get bufferBytes(): number {
-    return [...this.#carried].reduce((sum, carried) => sum + carried.splice.bufferBytes, 0)
   }
 
   isRegistered(peerId: PeerId): boolean {
     return this.#presence.find(peerId) !== undefined
   }
 
-  /** A member takes sessions from now on. */
-  register(connection: MemberConnection, identity: PeerIdentity): Registration {
-    return this.#presence.register(connection, identity, this.#runtime.clock.wallMs())
+  /** A member takes sessions from now on. @throws {ReachError} ERR_REACH_RATE_LIMITED */
+  register(party: Party): Registration {
+    return this.#counted(() => {
+      this.#mayAsk(party.identity)
+      return this.#presence.register(party, this.#runtime.clock.wallMs())
+    })
   }
 
-  /** A member's connection is gone. Paths that are carried need it no more. */
-  dropped(connection: MemberConnection, peerId: PeerId): void {
-    this.#presence.drop(connection, peerId)
+  /** Who takes sessions now. @throws {ReachError} ERR_REACH_RATE_LIMITED */
+  peers(identity: PeerIdentity): readonly PresentPeer[] {
+    return this.#counted(() => {
+      this.#mayAsk(identity)
+      const found: PresentPeer[] = []
+      for (const { peerId, name, sinceMs } of this.#presence.all) {
+        if (found.length >= MAX_PEERS) break
+        found.push({ peerId, name, sinceMs })
+      }
+      return found
+    })
   }
 
   /**
-   * A member wants a path: tells the other one, who brings its leg. Answers who it is.
-   * @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_PEER_OFFLINE, ERR_REACH_RATE_LIMITED, ERR_REACH_DECODE
+   * A member wants a path: tells the other one, who brings its leg. Answers who that is.
+   * @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_PEER_OFFLINE, ERR_REACH_RATE_LIMITED, ERR_REACH_DECODE,
+   * ERR_REACH_RELAY_UNREACHABLE when it drains
    */
-  open(identity: PeerIdentity, { peer, ticket: text }: OpenRequest): Registration {
-    const ticket = fromBase64(text)
-    try {
-      const registration = this.#mayOpen(identity, peer, ticket)
-      const dialled = registration.connection.identity
-      if (dialled === undefined) throw offline(peer)
-      const dialledTicket = this.#runtime.random.bytes(TICKET_LENGTH)
-      this.#rendezvous.expect({ dialling: identity, dialled }, ticket, dialledTicket)
-      const { peerId, name } = identity
-      registration.connection.push({ type: 'incoming', ticket: toBase64(dialledTicket), peerId, name })
-      return registration
-    } catch (error) {
-      this.#refusedTotal++
-      this.#rendezvous.refuse(ticket, 'peer-gone')
-      throw error
-    }
+  open(dialling: Party, { peer, ticket: text }: OpenRequest): Registration {
+    return this.#counted(() => {
+      this.#mayOpen(dialling.identity)
+      const ticket = fromBase64(text)
+      if (ticket.length !== TICKET_LENGTH || this.#rendezvous.isTaken(ticket)) {
+        throw new ReachError('ERR_REACH_DECODE', 'a ticket is 32 random bytes, and good for once')
+      }
+      const dialled = this.#isDraining ? 'draining' : this.#find(peer)
+      if (dialled instanceof ReachError || dialled === 'draining') {
+        this.#rendezvous.refuse(ticket, dialled === 'draining' ? 'draining' : 'peer-gone')
+        throw dialled === 'draining' ? aboutToEnd() : dialled
+      }
+      this.#expect(dialling, dialled, ticket)
+      return dialled
+    })
   }
 
-  /** Who takes sessions now. */
-  peers(): readonly PresentPeer[] {
-    const found: PresentPeer[] = []
-    for (const { peerId, name, sinceMs } of this.#presence.all) {
-      if (found.length >= MAX_PEERS) break
-      found.push({ peerId, name, sinceMs })
-    }
-    return found
+  /** A connection of a member is gone. Paths that are carried don't need it; legs that are to come do. */
+  dropped(connection: MemberConnection, peerId: PeerId): void {
+    this.#presence.drop(connection, peerId)
+    this.#rendezvous.giveUpWhere(
+      ({ dialling, dialled }, isThere) =>
+        (dialling.connection === connection && !isThere('dialling')) ||
+        (dialled.connection === connection && !isThere('dialled')),
+    )
   }
 
-  /** Serves a connection that begins as a data leg. @param source where it comes from, for limits */
-  serve(socket: Socket, source: string): void {
-    readLegHead(socket, this.#runtime.clock, rendezvousLimits.timeoutMs, (ticket) => {
-      if (this.#isClosed) refuseLeg(socket, 'draining', this.#runtime.clock)
-      else this.#rendezvous.arrived(ticket, socket, source)
+  /**
+   * Serves a connection that begins as a data leg. Whoever accepted it bounds what it costs until `onProven`.
+   * @param source where it comes from, for limits
+   */
+  serve(socket: Socket, source: string, onProven: () => void): void {
+    readLegHead(socket, (ticket) => {
+      const leg = new DataLeg(socket, source, this.#runtime.clock, onProven)
+      if (this.#isDraining) leg.refuse('draining')
+      else this.#rendezvous.arrived(ticket, leg)
+      leg.watch()
+    })
+  }
+
+  /** Makes no new paths. Resolves when none is left, or after that time, or when closed. */
+  drain(graceMs: number): Promise<void> {
+    this.#isDraining = true
+    this.#rendezvous.drain()
+    return new Promise((resolve) => {
+      let timer: Timer | undefined = undefined
+      const end = () => {
+        timer?.cancel()
+        resolve()
+      }
+      timer = this.#runtime.clock.setTimer(graceMs, end)
+      this.#endDrain = end
+      this.#paths.whenIdle(end)
     })
   }
 
   /** Refuses what waits, and cuts what is carried. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#isDraining = true
     this.#unwatch()
     this.#rendezvous.close()
-    await Promise.all([...this.#carried].map((carried) => carried.splice.close()))
+    await this.#paths.close()
+    this.#endDrain?.()
   }
 
-  #mayOpen(identity: PeerIdentity, peer: string, ticket: Uint8Array): Registration {
-    const { clock } = this.#runtime
-    if (this.#isClosed) throw new ReachError('ERR_REACH_PEER_OFFLINE', 'the relay is about to end')
-    if (ticket.length !== TICKET_LENGTH || this.#rendezvous.isKnown(ticket)) {
-      throw new ReachError('ERR_REACH_DECODE', 'a ticket is 32 random bytes, and good for once')
-    }
-    if (!this.#rate.take(identity.peerId, clock.nowMs())) {
+  #expect(dialling: Party, dialled: Registration, ticket: Uint8Array): void {
+    const dialledTicket = this.#runtime.random.bytes(TICKET_LENGTH)
+    this.#rendezvous.expect({ dialling, dialled }, ticket, dialledTicket)
+    const { peerId, name } = dialling.identity
+    dialled.connection.push({ type: 'incoming', ticket: toBase64(dialledTicket), peerId, name })
+  }
+
+  #mayAsk({ peerId }: PeerIdentity): void {
+    if (this.#askRate.take(peerId, this.#runtime.clock.nowMs())) return
+    throw new ReachError('ERR_REACH_RATE_LIMITED', 'too many requests in a short time')
+  }
+
+  #mayOpen({ peerId }: PeerIdentity): void {
+    if (!this.#openRate.take(peerId, this.#runtime.clock.nowMs()) || this.#rendezvous.isFull) {
       throw new ReachError('ERR_REACH_RATE_LIMITED', 'too many new paths in a short time', {
         hint: 'open streams on the session that is there',
       })
     }
-    if ((this.#perMember.get(identity.peerId) ?? 0) >= MAX_PATHS_PER_MEMBER) {
-      throw new ReachError(
-        'ERR_REACH_RATE_LIMITED',
-        `a member has at most ${MAX_PATHS_PER_MEMBER} paths here`,
-      )
-    }
-    const registration = this.#presence.find(peer)
+    if (this.#paths.countOf(peerId) < MAX_PATHS_PER_MEMBER) return
+    throw new ReachError(
+      'ERR_REACH_RATE_LIMITED',
+      `a member dials at most ${MAX_PATHS_PER_MEMBER} paths here`,
+    )
+  }
+
+  #find(peer: string): Registration | ReachError {
+    const wanted = peer.trim().toLowerCase() // as parsePeerName and parsePeerId read it
+    const registration = this.#presence.find(wanted)
     if (registration !== undefined) return registration
-    if (isPeerId(peer) || this.#knowsName === undefined || this.#knowsName(peer)) throw offline(peer)
-    throw new ReachError('ERR_REACH_PEER_UNKNOWN', `the network has no member ${JSON.stringify(peer)}`, {
+    if (isPeerId(wanted) || this.#knowsName === undefined || this.#knowsName(wanted)) return offline(wanted)
+    return new ReachError('ERR_REACH_PEER_UNKNOWN', `the network has no member ${JSON.stringify(peer)}`, {
       hint: 'p2p-reach peers  lists who can be reached now',
     })
   }
 
-  #meet({ dialling, dialled, diallingLeg, dialledLeg }: Meeting): void {
-    const go = Uint8Array.of(LEG_STATUS.go)
-    diallingLeg.write(go)
-    dialledLeg.write(go)
-    const carried = { splice: splice(diallingLeg, dialledLeg), identities: [dialling, dialled] }
-    this.#carried.add(carried)
-    this.#pathsTotal++
-    this.#count(dialling.peerId, 1)
-    this.#count(dialled.peerId, 1)
-    void carried.splice.closed.then(() => {
-      this.#carried.delete(carried)
-      this.#bytesEnded += carried.splice.bytesAToB + carried.splice.bytesBToA
-      this.#count(dialling.peerId, -1)
-      this.#count(dialled.peerId, -1)
-    })
+  #counted<T>(what: () => T): T {
+    try {
+      return what()
+    } catch (error) {
+      if (ReachError.is(error)) this.#refused.set(error.code, (this.#refused.get(error.code) ?? 0) + 1)
+      throw error
+    }
   }
 
-  #count(peerId: PeerId, change: 1 | -1): void {
-    const count = (this.#perMember.get(peerId) ?? 0) + change
-    if (count === 0) this.#perMember.delete(peerId)
-    else this.#perMember.set(peerId, count)
-  }
-
-  /** Paths of who is denied are cut at once. */
+  /** Who is denied takes no sessions, gets no paths, and loses those that it has. */
   #trustChanged(): void {
     const isDenied = (identity: PeerIdentity) => !this.#trust.stillTrusts(identity)
-    this.#rendezvous.giveUpWhere(isDenied)
-    for (const { splice: path, identities } of this.#carried) if (identities.some(isDenied)) void path.close()
-    for (const { peerId, connection } of [...this.#presence.all]) {
-      if (connection.identity === undefined || isDenied(connection.identity))
-        this.#presence.drop(connection, peerId)
-    }
+    this.#presence.dropWhere(({ identity }) => isDenied(identity))
+    this.#rendezvous.giveUpWhere(
+      ({ dialling, dialled }) => isDenied(dialling.identity) || isDenied(dialled.identity),
+    )
+    this.#paths.cutWhere(isDenied)
   }
 }
 
 function offline(peer: string): ReachError {
   return new ReachError('ERR_REACH_PEER_OFFLINE', `${peer} is not connected to this relay`, {
-    hint: `start  p2p-reach expose  there, or wait until it is back`,
-    details: { peer },
+    hint: 'start  p2p-reach expose  there, or wait until it is back',
+  })
+}
+
+function aboutToEnd(): ReachError {
+  return new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay is about to end', {
+    hint: 'ask another relay, or try again in a moment',
   })
 }

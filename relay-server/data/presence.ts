@@ -4,19 +4,23 @@ import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
 
 /** A control connection, as far as the data plane looks at it. */
 export interface MemberConnection {
-  /** Undefined once it is no member any more. */
-  readonly identity: PeerIdentity | undefined
   /** Tells the member something. */
   push(
     message: Readonly<Record<string, unknown>> & { readonly type: 'incoming' | 'superseded' | 'restarting' },
   ): void
 }
 
+/** A member, on one of its connections. */
+export interface Party {
+  readonly connection: MemberConnection
+  /** As it was proven when it asked. */
+  readonly identity: PeerIdentity
+}
+
 /** Somebody who takes sessions. */
-export interface Registration {
+export interface Registration extends Party {
   readonly peerId: PeerId
   readonly name: string | undefined
-  readonly connection: MemberConnection
   /** Counts up: the youngest registration of a key is the one that counts. */
   readonly generation: number
   /** Calendar milliseconds. */
@@ -38,30 +42,39 @@ export class Presence {
   }
 
   /** Registers a connection; what it replaces is told. A connection that registers again keeps its generation. */
-  register(connection: MemberConnection, identity: PeerIdentity, nowMs: number): Registration {
+  register({ connection, identity }: Party, nowMs: number): Registration {
     const { peerId, name } = identity
     const before = this.#byPeer.get(peerId)
     if (before?.connection === connection) return before
-    const registration = { peerId, name, connection, generation: ++this.#generation, sinceMs: nowMs }
-    if (before?.name !== undefined && before.name !== name) this.#byName.delete(before.name)
+    if (before !== undefined) this.#drop(before)
+    const generation = ++this.#generation
+    const registration = { peerId, name, connection, identity, generation, sinceMs: nowMs }
     this.#byPeer.set(peerId, registration)
     if (name !== undefined) this.#byName.set(name, peerId)
-    before?.connection.push({ type: 'superseded', generation: registration.generation })
+    before?.connection.push({ type: 'superseded', generation })
     return registration
+  }
+
+  /** Registrations of whom this is true are gone. */
+  dropWhere(isGone: (registration: Registration) => boolean): void {
+    for (const registration of [...this.#byPeer.values()]) if (isGone(registration)) this.#drop(registration)
   }
 
   /** The connection is gone. Only its own registration goes with it. */
   drop(connection: MemberConnection, peerId: PeerId): void {
     const registration = this.#byPeer.get(peerId)
-    if (registration?.connection !== connection) return
-    this.#byPeer.delete(peerId)
-    const { name } = registration
-    if (name !== undefined && this.#byName.get(name) === peerId) this.#byName.delete(name)
+    if (registration?.connection === connection) this.#drop(registration)
   }
 
-  /** @param peer PeerId or name */
+  /** @param peer PeerId, or name in lower case */
   find(peer: string): Registration | undefined {
     const peerId = isPeerId(peer) ? peer : this.#byName.get(peer)
     return peerId === undefined ? undefined : this.#byPeer.get(peerId)
+  }
+
+  #drop({ peerId, name }: Registration): void {
+    this.#byPeer.delete(peerId)
+    // A name goes to another key when its holder was revoked and somebody else has joined under it.
+    if (name !== undefined && this.#byName.get(name) === peerId) this.#byName.delete(name)
   }
 }

@@ -1,220 +1,249 @@
-import type { Socket } from 'node:net'
-import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
 import type { Clock, Timer } from '../../lib/base/runtime.ts'
 import type { LegStatus } from '../../lib/protocol/relay/data-leg.ts'
-import { refuseLeg } from './data-leg.ts'
+import { SourceQuota } from '../source-quota.ts'
+import type { Party } from './presence.ts'
 
 /** Two members that are to be joined. */
 export interface Match {
-  readonly dialling: PeerIdentity
-  readonly dialled: PeerIdentity
+  readonly dialling: Party
+  readonly dialled: Party
 }
 
 /** Two legs that have met. */
-export interface Meeting extends Match {
-  readonly diallingLeg: Socket
-  readonly dialledLeg: Socket
+export interface Meeting<Leg> extends Match {
+  readonly diallingLeg: Leg
+  readonly dialledLeg: Leg
 }
 
-type Side = 'dialling' | 'dialled'
-
-interface Pair {
-  readonly match: Match
-  readonly tickets: Readonly<Record<Side, string>>
-  readonly legs: Partial<Record<Side, Socket>>
-  timer: Timer
-}
-
-interface EarlyLeg {
-  readonly socket: Socket
+/** A data leg, as far as it waits. */
+export interface WaitingLeg {
+  /** Where it comes from, for limits. */
   readonly source: string
+  /** Set by who waits for it: called when it has ended by itself, never after a refusal. */
+  onGone: (() => void) | undefined
+  /** A member has vouched for its ticket. */
+  recognised(): void
+  /** Says why it gets no peer, and ends it. Harmless on one that has ended by itself. */
+  refuse(status: Exclude<LegStatus, 'go'>): void
+}
+
+export type Side = 'dialling' | 'dialled'
+
+interface Pair<Leg> {
+  readonly match: Match
+  /** Keys of the tickets. */
+  readonly tickets: Readonly<Record<Side, string>>
+  /** Mutable: filled as they come. */
+  readonly legs: { dialling?: Leg; dialled?: Leg }
   readonly timer: Timer
 }
 
-/** What bounds a rendezvous. */
+/**
+ * What is known of a ticket:
+ * - `early`: its leg is there, but nobody has vouched for it yet
+ * - `expected`: a member has, and the pair is not complete
+ * - `over`: it was used, or came to nothing; whoever still brings it is told so at once
+ */
+type TicketState<Leg> =
+  | { readonly kind: 'early'; readonly leg: Leg; readonly timer: Timer }
+  | { readonly kind: 'expected'; readonly pair: Pair<Leg>; readonly side: Side }
+  | { readonly kind: 'over'; readonly status: Exclude<LegStatus, 'go'>; readonly timer: Timer }
+
+/** How much may wait, and how long. */
 export interface RendezvousLimits {
-  /** How long a ticket waits for both legs, and a leg for its ticket, in ms. */
+  /** For both legs of a pair, from the request on. */
   readonly timeoutMs: number
-  /** Legs that wait, in all and from one source. */
+  /** For a leg that came before its request. */
+  readonly earlyMs: number
   readonly maxWaiting: number
   readonly maxWaitingPerSource: number
+  /** Tickets that are known, in all. */
+  readonly maxTickets: number
 }
 
 /** Defaults of {@link RendezvousLimits}. */
 export const rendezvousLimits: RendezvousLimits = Object.freeze({
   // Ours: a round trip of a second, several times over, as for handshakes.
   timeoutMs: 10_000,
+  // Ours: leg and request leave together; one of them may be sent again twice.
+  earlyMs: 5000,
   // Ours: a leg that waits costs a socket and some KiB.
   maxWaiting: 4096,
-  maxWaitingPerSource: 256,
+  // Ours: a program that starts behind the address of a whole office and dials all its peers.
+  maxWaitingPerSource: 1024,
+  // Ours: two for each path that was asked for in the last twenty seconds; some 300 B each.
+  maxTickets: 100_000,
 })
 
 /**
  * Where the two data legs of a path meet. A ticket is good for one leg, for a while. The dialling side sends its leg and
- * its request together, so a leg may come before anybody knows its ticket: it waits, too.
+ * its request together, so a leg may come before anybody vouches for its ticket: it waits, too.
  */
-export class Rendezvous {
+export class Rendezvous<Leg extends WaitingLeg> {
   readonly #clock: Clock
   readonly #limits: RendezvousLimits
-  readonly #onMeeting: (meeting: Meeting) => void
-  /** Ticket in hex → its pair, and which side it is for. */
-  readonly #tickets = new Map<string, { readonly pair: Pair; readonly side: Side }>()
-  readonly #early = new Map<string, EarlyLeg>()
-  readonly #perSource = new Map<string, number>()
-  #waiting = 0
+  readonly #onMeeting: (meeting: Meeting<Leg>) => void
+  readonly #tickets = new Map<string, TicketState<Leg>>()
+  readonly #quota: SourceQuota
   /** A leg that is counted → what counts it no more. */
-  readonly #releases = new WeakMap<Socket, () => void>()
+  readonly #releases = new Map<Leg, () => void>()
 
-  constructor(clock: Clock, onMeeting: (meeting: Meeting) => void, limits = rendezvousLimits) {
+  constructor(
+    clock: Clock,
+    onMeeting: (meeting: Meeting<Leg>) => void,
+    limits: Partial<RendezvousLimits> = {},
+  ) {
     this.#clock = clock
     this.#onMeeting = onMeeting
-    this.#limits = limits
+    this.#limits = { ...rendezvousLimits, ...limits }
+    this.#quota = new SourceQuota(this.#limits.maxWaiting, this.#limits.maxWaitingPerSource)
   }
 
   /** Legs that wait for their ticket or for the other leg. */
   get waiting(): number {
-    return this.#waiting
+    return this.#quota.size
   }
 
-  /** True when a ticket is in use: whoever chooses its own must choose well. */
-  isKnown(ticket: Uint8Array): boolean {
-    return this.#tickets.has(keyOf(ticket))
+  /** Tickets that are known, those that are over included. */
+  get ticketCount(): number {
+    return this.#tickets.size
+  }
+
+  get isFull(): boolean {
+    return this.#tickets.size >= this.#limits.maxTickets
+  }
+
+  /** True when somebody has vouched for a ticket: it can't be used for another path. */
+  isTaken(ticket: Uint8Array): boolean {
+    const state = this.#tickets.get(keyOf(ticket))
+    return state !== undefined && state.kind !== 'early'
   }
 
   /** Expects two legs. */
   expect(match: Match, diallingTicket: Uint8Array, dialledTicket: Uint8Array): void {
-    const pair: Pair = {
-      match,
-      tickets: { dialling: keyOf(diallingTicket), dialled: keyOf(dialledTicket) },
-      legs: {},
-      timer: this.#clock.setTimer(this.#limits.timeoutMs, () => this.#giveUp(pair, 'peer-late')),
-    }
-    this.#tickets.set(pair.tickets.dialling, { pair, side: 'dialling' })
-    this.#tickets.set(pair.tickets.dialled, { pair, side: 'dialled' })
-    const early = this.#early.get(pair.tickets.dialling)
-    if (early !== undefined) {
-      early.timer.cancel()
-      this.#early.delete(pair.tickets.dialling)
-      this.#join(pair, 'dialling', early.socket)
-    }
-  }
-
-  /** A leg has come. @param source where from, for limits */
-  arrived(ticket: Uint8Array, socket: Socket, source: string): void {
-    if (!this.#admit(socket, source)) return
-    const key = keyOf(ticket)
-    const known = this.#tickets.get(key)
-    if (known !== undefined) {
-      if (known.pair.legs[known.side] === undefined) this.#join(known.pair, known.side, socket)
-      else this.#refuse(socket, 'ticket-unknown')
-      return
-    }
-    if (this.#early.has(key)) {
-      this.#refuse(socket, 'ticket-unknown')
-      return
-    }
-    const timer = this.#clock.setTimer(this.#limits.timeoutMs, () => {
-      this.#early.delete(key)
-      this.#refuse(socket, 'ticket-unknown')
-    })
-    this.#early.set(key, { socket, source, timer })
-    socket.once('close', () => {
-      if (this.#early.get(key)?.socket !== socket) return
-      timer.cancel()
-      this.#early.delete(key)
-    })
-  }
-
-  /** The request that a leg came for was refused. */
-  refuse(ticket: Uint8Array, status: Exclude<LegStatus, 'go'>): void {
-    const early = this.#early.get(keyOf(ticket))
-    if (early === undefined) return
+    const tickets = { dialling: keyOf(diallingTicket), dialled: keyOf(dialledTicket) }
+    const timer = this.#clock.setTimer(this.#limits.timeoutMs, () => this.#giveUp(pair, 'peer-late'))
+    const pair: Pair<Leg> = { match, tickets, legs: {}, timer }
+    const early = this.#tickets.get(tickets.dialling)
+    this.#tickets.set(tickets.dialling, { kind: 'expected', pair, side: 'dialling' })
+    this.#tickets.set(tickets.dialled, { kind: 'expected', pair, side: 'dialled' })
+    if (early?.kind !== 'early') return
     early.timer.cancel()
-    this.#early.delete(keyOf(ticket))
-    this.#refuse(early.socket, status)
+    this.#join(pair, 'dialling', early.leg)
   }
 
-  /** Gives up pairs whose member is gone, or must go. */
-  giveUpWhere(isGone: (identity: PeerIdentity) => boolean): void {
-    for (const pair of new Set([...this.#tickets.values()].map((known) => known.pair))) {
-      if (isGone(pair.match.dialling) || isGone(pair.match.dialled)) this.#giveUp(pair, 'peer-gone')
+  /** A leg has come. */
+  arrived(ticket: Uint8Array, leg: Leg): void {
+    const key = keyOf(ticket)
+    const state = this.#tickets.get(key)
+    if (state?.kind === 'over') leg.refuse(state.status)
+    else if (state?.kind === 'early') leg.refuse('ticket-unknown')
+    else if (state?.kind === 'expected' && state.pair.legs[state.side] !== undefined)
+      leg.refuse('ticket-unknown')
+    else if (!this.#admit(leg)) leg.refuse('busy')
+    else if (state?.kind === 'expected') this.#join(state.pair, state.side, leg)
+    else this.#holdEarly(key, leg)
+  }
+
+  /** The request that a leg came for, or is coming for, was refused. */
+  refuse(ticket: Uint8Array, status: Exclude<LegStatus, 'go'>): void {
+    const key = keyOf(ticket)
+    const state = this.#tickets.get(key)
+    if (state !== undefined && state.kind !== 'early') return
+    this.#remember([key], status)
+    if (state === undefined) return
+    state.timer.cancel()
+    this.#release(state.leg)
+    state.leg.refuse(status)
+  }
+
+  /** Gives up pairs whose members are gone, or must go. @param isOver is told which legs are there already */
+  giveUpWhere(isOver: (match: Match, isThere: (side: Side) => boolean) => boolean): void {
+    for (const state of [...this.#tickets.values()]) {
+      if (state.kind !== 'expected' || state.side !== 'dialling') continue
+      const { pair } = state
+      if (isOver(pair.match, (side) => pair.legs[side] !== undefined)) this.#giveUp(pair, 'peer-gone')
     }
   }
 
   /** Refuses everything that waits. */
-  close(): void {
-    this.giveUpWhere(() => true)
-    for (const [key, { socket, timer }] of this.#early) {
-      timer.cancel()
-      this.#early.delete(key)
-      this.#refuse(socket, 'draining')
+  drain(): void {
+    for (const [key, state] of [...this.#tickets]) {
+      if (state.kind === 'expected') this.#giveUp(state.pair, 'draining')
+      else if (state.kind === 'early') this.#endEarly(key, 'draining')
     }
   }
 
-  #join(pair: Pair, side: Side, socket: Socket): void {
-    pair.legs[side] = socket
-    socket.once('close', () => this.#giveUp(pair, 'peer-gone'))
+  /** Refuses everything that waits, and forgets everything. */
+  close(): void {
+    this.drain()
+    for (const state of this.#tickets.values()) if (state.kind === 'over') state.timer.cancel()
+    this.#tickets.clear()
+  }
+
+  #holdEarly(key: string, leg: Leg): void {
+    const timer = this.#clock.setTimer(this.#limits.earlyMs, () => this.#endEarly(key, 'ticket-unknown'))
+    this.#tickets.set(key, { kind: 'early', leg, timer })
+    leg.onGone = () => this.#endEarly(key, 'ticket-unknown')
+  }
+
+  #endEarly(key: string, status: Exclude<LegStatus, 'go'>): void {
+    const state = this.#tickets.get(key)
+    if (state?.kind !== 'early') return
+    state.timer.cancel()
+    this.#tickets.delete(key)
+    this.#release(state.leg)
+    state.leg.refuse(status)
+  }
+
+  #join(pair: Pair<Leg>, side: Side, leg: Leg): void {
+    pair.legs[side] = leg
+    leg.onGone = () => this.#giveUp(pair, 'peer-gone')
+    leg.recognised()
     const { dialling, dialled } = pair.legs
     if (dialling === undefined || dialled === undefined) return
-    this.#forget(pair)
+    this.#end(pair, 'ticket-unknown')
     this.#onMeeting({ ...pair.match, diallingLeg: dialling, dialledLeg: dialled })
   }
 
-  #giveUp(pair: Pair, status: Exclude<LegStatus, 'go'>): void {
-    if (this.#tickets.get(pair.tickets.dialling)?.pair !== pair) return
-    this.#forget(pair)
-    for (const socket of Object.values(pair.legs)) this.#refuse(socket, status)
+  #giveUp(pair: Pair<Leg>, status: Exclude<LegStatus, 'go'>): void {
+    if (!this.#end(pair, status)) return
+    for (const leg of Object.values(pair.legs)) leg.refuse(status)
   }
 
-  #refuse(socket: Socket, status: Exclude<LegStatus, 'go'>): void {
-    this.#releases.get(socket)?.()
-    refuseLeg(socket, status, this.#clock)
-  }
-
-  #forget(pair: Pair): void {
+  /** From now on, its tickets are only remembered, to be refused. False when they were already. */
+  #end(pair: Pair<Leg>, status: Exclude<LegStatus, 'go'>): boolean {
+    const { dialling, dialled } = pair.tickets
+    const state = this.#tickets.get(dialling)
+    if (state?.kind !== 'expected' || state.pair !== pair) return false
     pair.timer.cancel()
-    this.#tickets.delete(pair.tickets.dialling)
-    this.#tickets.delete(pair.tickets.dialled)
-    for (const socket of Object.values(pair.legs)) this.#releases.get(socket)?.()
-  }
-
-  /** Counts a leg among those that wait, until it has met its peer or is closed. */
-  #admit(socket: Socket, source: string): boolean {
-    const ofSource = this.#perSource.get(source) ?? 0
-    if (ofSource >= this.#limits.maxWaitingPerSource || this.#waiting >= this.#limits.maxWaiting) {
-      refuseLeg(socket, 'busy', this.#clock)
-      return false
+    this.#remember([dialling, dialled], status)
+    for (const leg of Object.values(pair.legs)) {
+      leg.onGone = undefined
+      this.#release(leg)
     }
-    this.#perSource.set(source, ofSource + 1)
-    this.#waiting++
-    let isCounted = true
-    const unwatch = cutWhenItSpeaks(socket)
-    const release = () => {
-      if (!isCounted) return
-      isCounted = false
-      unwatch()
-      this.#waiting--
-      const left = (this.#perSource.get(source) ?? 1) - 1
-      if (left === 0) this.#perSource.delete(source)
-      else this.#perSource.set(source, left)
-    }
-    this.#releases.set(socket, release)
-    socket.once('close', release)
     return true
   }
-}
 
-/**
- * A leg that waits has nothing to say: one that sends before `go`, or ends, is cut. Nobody else would notice an end: it
- * is found by reading.
- */
-function cutWhenItSpeaks(socket: Socket): () => void {
-  const onReadable = () => {
-    if (socket.read() !== null) socket.destroy()
+  #remember(keys: readonly string[], status: Exclude<LegStatus, 'go'>): void {
+    const timer = this.#clock.setTimer(this.#limits.timeoutMs, () => {
+      for (const key of keys) this.#tickets.delete(key)
+    })
+    for (const key of keys) this.#tickets.set(key, { kind: 'over', status, timer })
   }
-  const onEnd = () => socket.destroy()
-  socket.on('readable', onReadable).once('end', onEnd)
-  return () => socket.off('readable', onReadable).off('end', onEnd)
+
+  /** Counts a leg among those that wait. */
+  #admit(leg: Leg): boolean {
+    const release = this.#quota.take(leg.source)
+    if (release === undefined) return false
+    this.#releases.set(leg, release)
+    return true
+  }
+
+  #release(leg: Leg): void {
+    this.#releases.get(leg)?.()
+    this.#releases.delete(leg)
+  }
 }
 
 /** A lookup by hash table: what an attacker could time is the table's, not the ticket's. */

@@ -7,7 +7,7 @@ import { Membership } from '../../lib/membership/membership.ts'
 import { NetworkAdmin } from '../../lib/membership/network-admin.ts'
 import { nodeRuntime } from '../../lib/net/node-runtime.ts'
 import { administerHome } from '../../relay-server/administer-home.ts'
-import type { RelayServer } from '../../relay-server/relay-server.ts'
+import type { RelayServer, RelayServerOptions } from '../../relay-server/relay-server.ts'
 import type { OwnNetworkOptions } from '../../relay-server/network-service.ts'
 import { folderOf, openRelay, tcpPort } from './relay-support/relay.ts'
 
@@ -35,19 +35,19 @@ export interface TestNetwork {
   invite(name: string): Promise<string>
 }
 
-/** Opens one; it is closed when the test ends. @param listenPort default: one that the system picks */
+/** Opens one; it is closed when the test ends. */
 export async function networkOf(
   t: ExecutionContext,
   options: Partial<OwnNetworkOptions> = {},
-  listenPort = 0,
+  relayOptions: Partial<RelayServerOptions> = {},
 ): Promise<TestNetwork> {
   const home = options.home ?? join(folderOf(t), 'relay')
   const relays: RelayServer[] = []
   const publicAddresses = () => relays.map((relay) => ({ host: '127.0.0.1', port: tcpPort(relay) }))
   const opened = await openRelay({
-    listen: [{ host: '127.0.0.1', port: listenPort }],
     tls: { kind: 'own', home, hosts: ['127.0.0.1'] },
     network: { kind: 'own', home, publicAddresses, ...options },
+    ...relayOptions,
   })
   relays.push(opened)
   t.teardown(() => opened.close())

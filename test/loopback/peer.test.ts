@@ -171,7 +171,7 @@ test('the newest registration of a key gets the sessions, and the older one hear
 test('a relay that is restarted finds its peers again, and a transfer goes on', async (t) => {
   const home = join(folderOf(t), 'relay')
   const port = await freePortPair(['127.0.0.1'])
-  const network = await networkOf(t, { home }, port)
+  const network = await networkOf(t, { home }, { listen: [{ host: '127.0.0.1', port }] })
   const { peer: alice } = await peerOf(t, network, 'alice')
   const { peer: bob, events } = await peerOf(t, network, 'bob')
   await alice.listen('echo', echo)
@@ -184,7 +184,7 @@ test('a relay that is restarted finds its peers again, and a transfer goes on', 
   await sleep(200)
   t.true(events.some(({ kind }) => kind === 'path-lost'))
   const startMs = performance.now()
-  await networkOf(t, { home }, port)
+  await networkOf(t, { home }, { listen: [{ host: '127.0.0.1', port }] })
   t.deepEqual(await came, { length, hash: await sent })
   t.log(`whole ${Math.round(performance.now() - startMs)} ms after the relay is back`)
   t.is(events.filter(({ kind }) => kind === 'session').length, 1)

@@ -122,7 +122,7 @@ test('closes TLS where it has no certificate', async (t) => {
 })
 
 test('a connection that says nothing is closed when its time is over, and so is one that never ends its request', async (t) => {
-  const relay = await relayOf(t, { firstByteTimeoutMs: 50, httpTimeoutMs: 50 })
+  const relay = await relayOf(t, { admission: { timeoutMs: 50 }, httpTimeoutMs: 50 })
   const silent = await connectTo(t, tcpPort(relay))
   t.is((await readToEnd(silent)).length, 0)
   const slow = await connectTo(t, tcpPort(relay))
@@ -161,7 +161,7 @@ test('5,000 silent connections of one address keep nobody from being served, and
     if (round % 10 === 9) t.regex(await exchange(t, tcpPort(relay), get('/healthz')), /^HTTP\/1\.1 200 /)
   }
   const { tcpConnections } = relay.metrics()
-  t.true(tcpConnections >= 200 && tcpConnections <= 300, `${tcpConnections} are open`)
+  t.true(tcpConnections >= 900 && tcpConnections <= 1100, `${tcpConnections} are open`)
   await relay.close()
   t.true((await Promise.all(silent)).every((bytes) => bytes.length === 0))
 })
@@ -292,7 +292,7 @@ test('a client that resets the connection in the middle of anything over TLS end
 test('a TLS handshake that stops half-way is cut off in time', async (t) => {
   const home = folderOf(t)
   const tls = { kind: 'own', home, hosts: ['127.0.0.1'] } as const
-  const relay = await relayOf(t, { tls, firstByteTimeoutMs: 50 })
+  const relay = await relayOf(t, { tls, admission: { timeoutMs: 50 } })
   const socket = await connectTo(t, tcpPort(relay))
   socket.write(Uint8Array.of(0x16, 3, 1, 2, 0))
   await readToEnd(socket)

@@ -1,4 +1,5 @@
 import type { ReachError } from '../../base/errors.ts'
+import type { TransportAddress } from '../../base/transport-address.ts'
 import type { ControlReply } from './control-reply.ts'
 
 /** The reply of a type. */
@@ -8,9 +9,16 @@ export type ReplyOf<T extends ControlReply['type']> = Extract<ControlReply, { re
 export interface ControlChannel {
   /** Resolves with the reason when the connection is over. */
   readonly closed: Promise<ReachError>
+  /** The very address that answers: a name may stand for several relays. */
+  readonly remote: TransportAddress
   /** Number for the next request that has one: its answer is told by it. */
   nextId(): number
-  /** Asks, and waits for an answer of one of these types; a refusal rejects. */
+  /**
+   * Asks, and waits for an answer of one of these types; a refusal rejects. A request with an `id` is answered by its id:
+   * many may run at once, and a refusal ends none but its own. Requests without one are answered in their order.
+   * @throws {ReachError} the refusal; ERR_REACH_TIMEOUT; why the connection ended
+   * @throws the signal's reason, at once when it has fired before
+   */
   ask<T extends ControlReply['type']>(
     request: Readonly<Record<string, unknown>>,
     types: readonly T[],
