@@ -10,12 +10,12 @@ import type { MuxOptions } from '../protocol/mux/mux-options.ts'
 import { MuxSession } from '../protocol/mux/mux-session.ts'
 import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import { RESET_REASONS } from '../protocol/mux/reset-reason.ts'
-import { DatagramReader } from './datagram-reader.ts'
-import { DatagramSender } from './datagram-sender.ts'
+import { ChangeWatch } from './change-watch.ts'
 import type { DecideOpen } from './open-decision.ts'
 import type { PathAbout, PathKind } from './path-pipe.ts'
 import { PathPipe } from './path-pipe.ts'
 import { SendMemory } from './send-memory.ts'
+import { DATAGRAM_SERVICE, SessionDatagrams } from './session-datagrams.ts'
 import { SessionStream } from './session-stream.ts'
 
 /** A path of a session at one moment. */
@@ -50,8 +50,6 @@ export interface SessionSetup {
   readonly events?: SessionEvents
 }
 
-/** The stream that carries datagrams, one for each direction. Reserved, as all names with this start. */
-const DATAGRAM_SERVICE = 'p2p-reach.datagram'
 /** Ours: what a pull of the mux gives the link at once: two whole frames of the mux; TLS is best from 64 KiB on. */
 const PULL_LENGTH = 2 * (64 * 1024 + 12)
 /** Ours: how long a session that is closed waits for its last bytes to be acknowledged. */
@@ -86,16 +84,18 @@ export class Session implements AsyncDisposable {
   #settle: (error: ReachError | undefined) => void = () => undefined
   #establish: (error: ReachError | undefined) => void = () => undefined
   #end: { readonly error: ReachError | undefined } | undefined
-  #datagrams: { readonly stream: SessionStream; readonly sender: DatagramSender } | undefined
   #isPumpDue = false
   #isPumping = false
   #timer: Timer | undefined
   #timerAtMs = Infinity
   #lastWhy: ReachError | undefined
   #closeTimer: Timer | undefined
-  /** How often the active path has changed; 0 before the first. */
-  #pathChanges = 0
-  readonly #waiting = new Set<() => void>()
+  /** Of the active path. */
+  readonly #watch = new ChangeWatch()
+  readonly #datagrams = new SessionDatagrams(
+    () => this.open(DATAGRAM_SERVICE),
+    (bytes) => this.#events.onDatagram?.(this, bytes),
+  )
 
   constructor({ clock, link, peer, decide, mux = {}, events = {} }: SessionSetup) {
     this.peer = peer
@@ -138,10 +138,10 @@ export class Session implements AsyncDisposable {
     for (let told = 0; ;) {
       signal?.throwIfAborted()
       const path = this.currentPaths[0]
-      if (path?.isActive === true && this.#pathChanges > told) {
-        told = this.#pathChanges
+      if (path?.isActive === true && this.#watch.changes > told) {
+        told = this.#watch.changes
         yield path
-      } else if (this.isOpen) await this.#pathChange(signal)
+      } else if (this.isOpen) await this.#watch.next(signal)
       else return
     }
   }
@@ -178,18 +178,12 @@ export class Session implements AsyncDisposable {
    * @throws {ReachError} as `open` does
    */
   sendDatagram(bytes: Uint8Array): void {
-    if (this.#datagrams === undefined || this.#datagrams.stream.destroyed) {
-      const stream = this.open(DATAGRAM_SERVICE)
-      stream.on('error', () => undefined) // what was under way is lost, as datagrams are
-      stream.resume()
-      this.#datagrams = { stream, sender: new DatagramSender(stream) }
-    }
-    this.#datagrams.sender.send(bytes)
+    this.#datagrams.send(bytes)
   }
 
   /** Datagrams of ours that were dropped because they came faster than the path takes them. */
   get droppedDatagrams(): number {
-    return this.#datagrams?.sender.dropped ?? 0
+    return this.#datagrams.dropped
   }
 
   /**
@@ -238,7 +232,7 @@ export class Session implements AsyncDisposable {
       this.#closeTimer?.cancel()
       this.#closeTimer = this.#clock.setTimer(timeoutMs, giveUp)
     }
-    this.#datagrams?.stream.end()
+    this.#datagrams.end()
     this.drain()
     await this.closed
   }
@@ -441,7 +435,7 @@ export class Session implements AsyncDisposable {
   #offered(mux: MuxStream): void {
     const { peer } = this
     if (mux.service === DATAGRAM_SERVICE) {
-      this.#receiveDatagrams(this.#adopt(mux))
+      this.#datagrams.receive(this.#adopt(mux))
       return
     }
     let decision
@@ -461,22 +455,6 @@ export class Session implements AsyncDisposable {
     } catch {
       stream.reset('internal')
     }
-  }
-
-  /** Datagrams are given as they come; a stream of them that makes no sense is reset, and nothing else happens. */
-  #receiveDatagrams(stream: SessionStream): void {
-    const reader = new DatagramReader()
-    stream.accept()
-    stream.on('error', () => undefined)
-    stream.once('end', () => stream.end())
-    stream.on('data', (chunk: Uint8Array) => {
-      try {
-        for (const bytes of reader.push(chunk)) this.#events.onDatagram?.(this, bytes)
-      } catch (error) {
-        if (!ReachError.is(error, 'ERR_REACH_DECODE')) throw error
-        stream.reset('bad-open')
-      }
-    })
   }
 
   #adopt(mux: MuxStream): SessionStream {
@@ -537,7 +515,7 @@ export class Session implements AsyncDisposable {
     this.#endStreams()
     this.#settle(error)
     this.#establish(error ?? sessionOver())
-    this.#wake()
+    this.#watch.wake()
   }
 
   #stateOf({ id, about }: PathPipe): PathState {
@@ -547,26 +525,8 @@ export class Session implements AsyncDisposable {
   #tellPath(path: number): void {
     const pipe = this.#pipes.get(path)
     if (pipe === undefined) return
-    this.#pathChanges++
     this.#events.onPath?.(this.#stateOf(pipe))
-    this.#wake()
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
-  }
-
-  /** Resolves at the next change of the active path, at the end of the session, or when the signal fires. */
-  #pathChange(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#waiting.delete(wake)
-        signal?.removeEventListener('abort', wake)
-        resolve()
-      }
-      this.#waiting.add(wake)
-      signal?.addEventListener('abort', wake, { once: true })
-    })
+    this.#watch.changed()
   }
 
   /** One timer, that is never later than what is due; when it was early it is set anew. */
