@@ -184,3 +184,22 @@ test('members are shown the network’s certificate, browsers that of the web, T
   old.once('secureConnect', () => old.write(encodeFrame({ type: 'ask-network' })))
   t.deepEqual(await replies(old), [])
 })
+
+test('a stranger has one deadline from the accept on, however far it has come; a member has none', async (t) => {
+  const network = await networkOf(t, {}, { admission: { timeoutMs: 1500 } })
+  const alice = await memberOf(t, network, 'alice')
+  const { client } = await alice.connect()
+  t.teardown(() => client.close())
+  const startMs = Date.now()
+  const silent = await dial(t, network)
+  const asking = await dial(t, network)
+  const asks = setInterval(() => asking.write(encodeFrame({ type: 'ask-network' })), 100)
+  t.teardown(() => clearInterval(asks))
+  const [nothing, answers] = await Promise.all([replies(silent), replies(asking)])
+  const tookMs = Date.now() - startMs
+  t.true(tookMs >= 1300 && tookMs < 4000, `${tookMs} ms`)
+  t.is(nothing.length, 0)
+  t.true(answers.length > 3)
+  await client.ask({ type: 'ping', id: client.nextId() }, ['pong'])
+  t.is(network.relay.metrics().newcomers, 0)
+})

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import test from 'ava'
 import { fromBase64 } from '../../lib/base/base64.ts'
 import { encodeFrame } from '../../lib/protocol/relay/control-frame.ts'
+import { encodeLegHead } from '../../lib/protocol/relay/data-leg.ts'
 import { memberOf, networkOf } from './network-support.ts'
 import {
   aTicket,
@@ -17,7 +18,7 @@ import {
   statusOf,
   until,
 } from './relay-data-support/members.ts'
-import { connectTo, readToEnd } from './relay-support/relay.ts'
+import { connectTo, readToEnd, relayOf, tcpPort } from './relay-support/relay.ts'
 
 /* Paths that come to nothing, and who is told what. */
 
@@ -182,6 +183,10 @@ test('a head that ends too early is closed, and a relay without a network takes 
   t.deepEqual(await readToEnd(socket), Buffer.alloc(0))
   await until(() => network.relay.metrics().newcomers === 0)
   t.is(network.relay.metrics().tcpConnections, 0)
+  const bare = await relayOf(t)
+  const leg = await connectTo(t, tcpPort(bare))
+  leg.write(encodeLegHead(aTicket()))
+  t.deepEqual(await readToEnd(leg), Buffer.alloc(0))
 })
 
 test('more paths than the rate allows are refused, and the connection goes on', async (t) => {

@@ -1,7 +1,16 @@
 import test from 'ava'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { networkOf } from './network-support.ts'
-import { dataOf, listenWith, pathBetween, peerOf, until } from './relay-data-support/members.ts'
+import { formatMetrics } from '../../relay-server/metrics.ts'
+import {
+  connectionOf,
+  dataOf,
+  listenWith,
+  pathBetween,
+  peerIdOf,
+  peerOf,
+  until,
+} from './relay-data-support/members.ts'
 import { receiveHashed, sendHashed } from './splice-support/hashed-stream.ts'
 
 /* Paths that the relay carries between two members. */
@@ -48,4 +57,45 @@ test('a member is dialled by its name, and both are told who the other one is', 
   t.deepEqual([peerId, name], [bob.membership.certificate.peerId, 'bob'])
   t.deepEqual(seen, [`alice ${alice.membership.certificate.peerId}`])
   t.is(Buffer.concat(await socket.toArray()).toString(), 'hello')
+})
+
+test('who takes sessions is listed with name and time, and counted for the operator', async (t) => {
+  const beforeMs = Date.now()
+  const network = await networkOf(t)
+  const alice = await peerOf(t, network, 'alice')
+  const bob = await peerOf(t, network, 'bob')
+  t.deepEqual(await alice.client.peers(), [])
+  await pathBetween(t, alice, bob)
+  const [present, ...others] = await alice.client.peers()
+  t.deepEqual([present?.peerId, present?.name, others.length], [peerIdOf(bob), 'bob', 0])
+  t.true(present !== undefined && present.sinceMs >= beforeMs && present.sinceMs <= Date.now())
+  await t.throwsAsync(alice.client.dial('nobody'), { code: 'ERR_REACH_PEER_UNKNOWN' })
+  await until(() => network.relay.metrics().newcomers === 0) // connections by which they joined end
+  const metrics = formatMetrics(network.relay.metrics())
+  for (const line of [
+    'p2p_reach_registered 1',
+    'p2p_reach_paths 1',
+    'p2p_reach_paths_total 1',
+    'p2p_reach_waiting_legs 0',
+    'p2p_reach_relayed_bytes_total 0',
+    'p2p_reach_requests_refused_total{code="ERR_REACH_PEER_UNKNOWN"} 1',
+    'p2p_reach_newcomers 0',
+  ]) {
+    t.true(metrics.split('\n').includes(line), `${line} is not in\n${metrics}`)
+  }
+})
+
+test('a member whose certificate ends while it is connected gets no paths until it has renewed it', async (t) => {
+  const network = await networkOf(t, { leafLifetimeMs: 4000, renewGraceMs: 60_000 })
+  const alice = await peerOf(t, network, 'alice')
+  await alice.client.register()
+  const endMs = alice.membership.certificate.notAfterMs
+  await until(() => Date.now() > endMs + 50, 10_000)
+  await t.throwsAsync(alice.client.peers(), { code: 'ERR_REACH_TRUST_EXPIRED' })
+  await t.throwsAsync(alice.client.dial('bob'), { code: 'ERR_REACH_TRUST_EXPIRED' })
+  // A connection that is made now is for renewal alone.
+  const late = await connectionOf(t, alice.membership)
+  await t.throwsAsync(late.client.register(), { code: 'ERR_REACH_TRUST_EXPIRED' })
+  await alice.membership.renewOn(alice.control)
+  t.is((await alice.client.peers()).length, 1)
 })
