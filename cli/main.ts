@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setMaxListeners } from 'node:events'
 import { ReachError } from '../lib/index.ts'
 import { unreachable } from '../lib/base/exhaustive.ts'
 import type { Command } from './command.ts'
@@ -26,6 +27,7 @@ import type { Output } from './output.ts'
 async function main(): Promise<void> {
   const output = processOutput(process.env)
   const interruption = new AbortController()
+  setMaxListeners(0, interruption.signal) // each connection that is being made listens to it
   // Ctrl-C once closes cleanly, twice ends at once.
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {

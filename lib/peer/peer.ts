@@ -1,10 +1,11 @@
+import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { ClosingStack } from '../base/closing-stack.ts'
 import { deadlineSignal, delay } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import type { PeerId } from '../base/peer-id.ts'
 import { isPeerId } from '../base/peer-id.ts'
-import type { Runtime } from '../base/runtime.ts'
+import type { Runtime, Timer } from '../base/runtime.ts'
 import { holdMemberHome } from '../membership/hold-home.ts'
 import type { MembershipEvent } from '../membership/membership-event.ts'
 import { Membership } from '../membership/membership.ts'
@@ -98,6 +99,8 @@ export class Peer implements AsyncDisposable {
   #settle: (error: ReachError | undefined) => void = () => undefined
   /** Only where this process keeps the home folder. */
   #renewal: Renewal | undefined
+  /** Only where another process keeps it. */
+  #followTimer: Timer | undefined
   #handshakes = 0
   #closing: Promise<void> | undefined
 
@@ -105,6 +108,8 @@ export class Peer implements AsyncDisposable {
     this.closed = new Promise((resolve) => (this.#settle = resolve))
     this.#membership = membership
     this.#runtime = runtime
+    // Every handshake and dial under way listens to it: that is no leak.
+    setMaxListeners(0, this.#stop.signal)
     this.#onEvent = options.onEvent ?? (() => undefined)
     this.#onDatagram = (session, bytes) => options.onDatagram?.(namesOf(session), bytes)
     this.#host = new SessionHost({
@@ -261,6 +266,7 @@ export class Peer implements AsyncDisposable {
   async #start(): Promise<void> {
     const unwatch = this.#membership.watchCertificate(() => this.#host.refreshCredentials())
     this.#resources.defer(unwatch)
+    this.#resources.defer(() => this.#followTimer?.cancel())
     this.#resources.defer(() => this.#links.close())
     this.#resources.defer(() => this.#host.close(CLOSE_TIMEOUT_MS))
     await this.#keepHome()
@@ -270,11 +276,17 @@ export class Peer implements AsyncDisposable {
   /** One process keeps the home folder, the others follow it, and take over when it is gone. */
   async #keepHome(): Promise<void> {
     try {
-      this.#resources.use(await holdMemberHome(this.#membership.home))
+      const held = await holdMemberHome(this.#membership.home)
+      if (this.#closing !== undefined) {
+        await held.close()
+        return
+      }
+      this.#resources.use(held)
     } catch (error) {
       if (!ReachError.is(error, 'ERR_REACH_HOME_IN_USE')) throw error
-      const timer = this.#runtime.clock.setTimer(FOLLOW_INTERVAL_MS, () => void this.#follow())
-      this.#stop.signal.addEventListener('abort', () => timer.cancel(), { once: true })
+      if (this.#closing === undefined) {
+        this.#followTimer = this.#runtime.clock.setTimer(FOLLOW_INTERVAL_MS, () => void this.#follow())
+      }
       return
     }
     const onEvent = (event: MembershipEvent) => this.#onEvent({ kind: 'membership', event })

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { delay } from '../base/deadline.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
@@ -52,6 +53,7 @@ export class RelayLink {
   constructor(setup: RelayLinkSetup) {
     this.#setup = setup
     this.relay = setup.relay
+    setMaxListeners(0, this.#stop.signal)
     void this.#run()
   }
 

@@ -153,6 +153,33 @@ test('many who dial at once share one session', async (t) => {
   t.is(network.relay.metrics().network?.paths, 1)
 })
 
+test('many peers that dial one at once leave no warning behind', async (t) => {
+  const network = await networkOf(t)
+  const { peer: alice, home } = await peerOf(t, network, 'alice')
+  await alice.listen('echo', echo)
+  const warnings: string[] = []
+  const onWarning = ({ name }: Error) => warnings.push(name)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const { home: bobHome } = await joinWith(t, await network.invite('bob'))
+  t.not(home, bobHome)
+  const bobs = await Promise.all(
+    Array.from({ length: 16 }, () => peerOf(t, network, 'bob', { home: bobHome })),
+  )
+  const words = await Promise.all(
+    bobs.map(async ({ peer }) => {
+      const stream = await peer.connect('alice/echo')
+      stream.end('one of many')
+      return (await readToEnd(stream)).toString()
+    }),
+  )
+  t.deepEqual(
+    words,
+    Array.from({ length: 16 }, () => 'one of many'),
+  )
+  t.deepEqual(warnings, [])
+})
+
 test('the newest registration of a key gets the sessions, and the older one hears of it', async (t) => {
   const network = await networkOf(t)
   const first = await peerOf(t, network, 'alice')
