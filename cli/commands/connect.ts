@@ -6,7 +6,7 @@ import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
-import { forwardTalk, peerTalk } from './peer-talk.ts'
+import { forwardTalk, peerTalk, untilInterrupted } from './peer-talk.ts'
 
 const SPECS: SettingSpecs = {
   json: { kind: 'flag', flagOnly: true },
@@ -94,12 +94,7 @@ export async function runConnect(
   else output.say(`p2p-reach: ${local} leads to ${address}\n`)
   // Dialled at once, so that a mistake shows now and not with the first connection.
   await warm(peer, address, output, json, signal)
-  const aborted = new Promise<undefined>((resolve) =>
-    signal.addEventListener('abort', () => resolve(undefined)),
-  )
-  const error = await Promise.race([peer.closed, signal.aborted ? undefined : aborted])
-  if (error !== undefined) throw error
-  if (json) output.event({ event: 'closed', reason: 'interrupted' })
+  await untilInterrupted(peer, output, json, signal)
   return EXIT.ok
 }
 

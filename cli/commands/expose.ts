@@ -14,7 +14,7 @@ import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
-import { forwardTalk, peerTalk } from './peer-talk.ts'
+import { forwardTalk, peerTalk, untilInterrupted } from './peer-talk.ts'
 
 const SPECS: SettingSpecs = {
   as: { kind: 'list', flagOnly: true },
@@ -88,12 +88,7 @@ export async function runExpose(
     exposures.push(await exposeTarget(peer, service, target, options))
   }
   tellReady(command, peer, exposures, output)
-  const aborted = new Promise<undefined>((resolve) =>
-    signal.addEventListener('abort', () => resolve(undefined)),
-  )
-  const error = await Promise.race([peer.closed, aborted])
-  if (error !== undefined) throw error
-  if (json) output.event({ event: 'closed', reason: 'interrupted' })
+  await untilInterrupted(peer, output, json, signal)
   return EXIT.ok
 }
 

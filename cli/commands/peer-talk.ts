@@ -1,4 +1,4 @@
-import type { ForwardEvent, PathState, PeerEvent, PeerNames } from '../../lib/index.ts'
+import type { ForwardEvent, PathState, Peer, PeerEvent, PeerNames } from '../../lib/index.ts'
 import { ReachError, formatSpan, shortPeerId } from '../../lib/index.ts'
 import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { Output } from '../output.ts'
@@ -32,6 +32,22 @@ export function forwardTalk(output: Output, json: boolean): (event: ForwardEvent
     const { message, hint } = event.error
     tell(output, json, errorJson(event.error), hint === undefined ? message : `${message}; ${hint}`)
   }
+}
+
+/** Stays until interrupted. @throws {ReachError} why the peer could not go on */
+export async function untilInterrupted(
+  peer: Peer,
+  output: Output,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const interrupted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+  const error = await Promise.race([peer.closed, interrupted])
+  if (error !== undefined) throw error
+  if (json) output.event({ event: 'closed', reason: 'interrupted' })
 }
 
 /** One event, as a JSON line or as a sentence. */

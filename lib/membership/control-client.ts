@@ -187,10 +187,7 @@ export class ControlClient implements ControlChannel {
     this.#pinger = this.#runtime.clock.setTimer(PING_INTERVAL_MS, () => {
       this.ask({ type: 'ping', id: this.nextId() }, ['pong']).then(
         () => this.keepAlive(),
-        () =>
-          this.#finish(
-            new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent', { hint: WAIT_HINT }),
-          ),
+        () => this.#fellSilent(),
       )
     })
     if (this.#ended !== undefined) this.#pinger.cancel()
@@ -202,9 +199,7 @@ export class ControlClient implements ControlChannel {
     this.#isProbing = true
     const deadline = deadlineSignal(this.#runtime.clock, PROBE_TIMEOUT_MS)
     this.ask({ type: 'ping', id: this.nextId() }, ['pong'], deadline.signal)
-      .catch(() =>
-        this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent', { hint: WAIT_HINT })),
-      )
+      .catch(() => this.#fellSilent())
       .finally(() => {
         deadline[Symbol.dispose]()
         this.#isProbing = false
@@ -245,6 +240,10 @@ export class ControlClient implements ControlChannel {
     const id = 'id' in reply ? reply.id : undefined
     const isOf = (waiting: Waiting) => reply.type === 'refused' || waiting.types.includes(reply.type)
     return this.#waiting.find((waiting) => waiting.id === id && isOf(waiting))
+  }
+
+  #fellSilent(): void {
+    this.#finish(new ReachError('ERR_REACH_TIMEOUT', 'the relay has fallen silent', { hint: WAIT_HINT }))
   }
 
   #finish(error: ReachError): void {
