@@ -1,7 +1,9 @@
+import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
 import type { Membership } from '../membership/membership.ts'
 import type { Incoming } from '../relay/relay-client.ts'
+import { ChangeWatch } from '../session/change-watch.ts'
 import type { PeerEvent } from './peer-event.ts'
 import { RelayLink } from './relay-link.ts'
 
@@ -28,7 +30,8 @@ const READY_TIMEOUT_MS = 10_000
 export class RelayLinks {
   readonly #setup: RelayLinksSetup
   readonly #links: RelayLink[] = []
-  readonly #waiting = new Set<() => void>()
+  /** Of what is connected. */
+  readonly #watch = new ChangeWatch()
 
   constructor(setup: RelayLinksSetup) {
     this.#setup = setup
@@ -49,11 +52,11 @@ export class RelayLinks {
         events: {
           onUp: (up) => {
             events.onEvent({ kind: 'relay-up', relay: up.relay })
-            this.#wake()
+            this.#watch.changed()
           },
           onDown: (down, error, retryInMs) => {
             events.onEvent({ kind: 'relay-down', relay: down.relay, error, retryInMs })
-            this.#wake()
+            this.#watch.changed()
           },
           onHopeless: (error) => events.onHopeless(error),
           onSuperseded: (at) => events.onEvent({ kind: 'superseded', relay: at.relay }),
@@ -71,8 +74,7 @@ export class RelayLinks {
    * @throws {ReachError} why none is, when all have been tried; the signal's reason
    */
   async ready(signal?: AbortSignal): Promise<readonly RelayLink[]> {
-    const { clock } = this.#setup.runtime
-    const untilMs = clock.nowMs() + READY_TIMEOUT_MS
+    using deadline = deadlineSignal(this.#setup.runtime.clock, READY_TIMEOUT_MS, signal)
     for (;;) {
       signal?.throwIfAborted()
       const { up } = this
@@ -80,8 +82,9 @@ export class RelayLinks {
       this.hurry()
       const failure = this.#failure()
       if (failure !== undefined) throw failure
-      await this.#change(Math.max(0, untilMs - clock.nowMs()), signal)
-      if (clock.nowMs() >= untilMs && this.up.length === 0) throw this.#failure() ?? silent()
+      await this.#watch.next(deadline.signal)
+      signal?.throwIfAborted()
+      if (deadline.signal.aborted && this.up.length === 0) throw this.#failure() ?? silent()
     }
   }
 
@@ -114,25 +117,6 @@ export class RelayLinks {
       return new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the network has no relay')
     const errors = this.#links.map(({ lastError }) => lastError)
     return errors.every((error) => error !== undefined) ? errors[0] : undefined
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
-  }
-
-  /** Resolves when something changed, or the time is over, or the signal fires. */
-  #change(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        timer.cancel()
-        this.#waiting.delete(wake)
-        signal?.removeEventListener('abort', wake)
-        resolve()
-      }
-      const timer = this.#setup.runtime.clock.setTimer(timeoutMs, wake)
-      this.#waiting.add(wake)
-      signal?.addEventListener('abort', wake, { once: true })
-    })
   }
 }
 
