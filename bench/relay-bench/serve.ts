@@ -5,7 +5,7 @@ import type { Server } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Duplex } from 'node:stream'
 import { Peer } from '../../lib/index.ts'
-import { takeOver } from '../../lib/net/chunk-source.ts'
+import { countBytes } from '../support/count-bytes.ts'
 import { bareOptions, parseMaterial } from '../support/tls-material.ts'
 
 /** The first byte of a connection says what is wanted of it. */
@@ -65,7 +65,7 @@ function serve(stream: Duplex): void {
   stream.on('error', () => stream.destroy())
   stream.once('data', (first: Uint8Array) => {
     stream.pause()
-    if (first[0] === ASKS.bulk.charCodeAt(0)) count(stream, first.length - 1)
+    if (first[0] === ASKS.bulk.charCodeAt(0)) countBytes(stream, first.length - 1)
     else if (first[0] === ASKS.open.charCodeAt(0)) {
       stream.on('end', () => stream.end())
       stream.resume().write(first)
@@ -78,23 +78,4 @@ function echo(stream: Duplex, first: Uint8Array): void {
   stream.on('data', (part: Uint8Array) => stream.write(part))
   stream.on('end', () => stream.end())
   stream.resume()
-}
-
-const sinkBuffer = Buffer.allocUnsafeSlow(1024 * 1024)
-
-/** Counts what comes and answers with the count. */
-function count(stream: Duplex, first: number): void {
-  let total = first
-  // Nobody looks at the bytes, so all may share one buffer.
-  const source = takeOver(stream, {
-    nextBuffer: () => sinkBuffer,
-    onChunk: (_buffer, length) => {
-      total += length
-      return true
-    },
-  })
-  total += source.leftover?.length ?? 0
-  source.stream.on('error', () => source.stream.destroy())
-  source.stream.on('end', () => source.stream.end(`${total}`))
-  source.resume()
 }

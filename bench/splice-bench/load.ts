@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { takeOver } from '../../lib/net/chunk-source.ts'
+import { countBytes } from '../support/count-bytes.ts'
 import { cpuSeconds, residentKib } from '../support/process.ts'
 
 /** What one round measures of one relay. MB and GB are powers of ten. */
@@ -91,7 +91,7 @@ function serve(socket: Socket): void {
   socket.on('error', () => socket.destroy())
   socket.once('data', (first) => {
     socket.pause()
-    if (first[0] === BULK.charCodeAt(0)) count(socket, first.length - 1)
+    if (first[0] === BULK.charCodeAt(0)) countBytes(socket, first.length - 1)
     else {
       socket.write(first.subarray(1))
       socket.on('data', (part) => socket.write(part))
@@ -99,24 +99,6 @@ function serve(socket: Socket): void {
       socket.resume()
     }
   })
-}
-
-const sinkBuffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-
-function count(socket: Socket, first: number): void {
-  let total = first
-  // Nobody looks at the bytes, so all may share one buffer.
-  const source = takeOver(socket, {
-    nextBuffer: () => sinkBuffer,
-    onChunk: (_buffer, length) => {
-      total += length
-      return true
-    },
-  })
-  total += source.leftover?.length ?? 0
-  source.stream.on('error', () => source.stream.destroy())
-  source.stream.on('end', () => source.stream.end(`${total}`))
-  source.resume()
 }
 
 async function dial(relay: RelayAt): Promise<Socket> {
