@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { onreadSocket } from './onread.ts'
 
 /** Who takes what a connection reads, and owns the buffers that it is read into. */
 export interface ChunkReader {
@@ -22,6 +23,11 @@ export interface ChunkSource {
   readonly allocates: boolean
   /** Lets the next chunk come. Does nothing while one is on its way. */
   resume(): void
+  /**
+   * Another buffer for the chunk that is waited for. Undefined when the source allocates, or can't change its mind. Costs
+   * some bytes for the connection's life: not for every chunk.
+   */
+  readonly exchange: ((buffer: Uint8Array) => void) | undefined
   /** Calls back when the other side has ended its direction in an orderly way, after all of its chunks. */
   onEnd(callback: () => void): void
 }
@@ -84,6 +90,7 @@ function readSocket(socket: Socket, leftover: Uint8Array | undefined): ChunkSour
     leftover,
     allocates: false,
     resume: () => void socket.resume(),
+    exchange: onreadSocket(socket)?.exchange,
     onEnd: (callback) => void socket.once('end', () => verifyEnd(socket, callback)),
   }
 }
@@ -113,6 +120,7 @@ function readStream(stream: Duplex, leftover: Uint8Array | undefined, reader: Ch
     leftover,
     allocates: true,
     resume: () => void stream.resume(),
+    exchange: undefined,
     onEnd: (callback) => void stream.once('end', callback),
   }
 }

@@ -9,7 +9,6 @@ export const MAX_READ_BYTES = 1024 * 1024
 
 /** Ours: from the smallest to the largest in three steps. */
 const GROWTH = 4
-const SECOND_READ_BYTES = MIN_READ_BYTES * GROWTH
 
 /** Ours: 256 connections at full size at once; the others go on with small buffers, only slower. */
 const DEFAULT_MAX_LENT_BYTES = 256 * 1024 * 1024
@@ -18,22 +17,17 @@ const DEFAULT_MAX_LENT_BYTES = 256 * 1024 * 1024
 const MAX_SPARE_PER_SIZE = 8
 
 /**
- * How large the next read should be, learnt from the last ones.
- *
- * Every wait for data is done with the smallest size, so that a connection that falls silent holds little: Node fixes the
- * buffer of a read when the read before it returns. A read that fills its buffer says that more is there already: then
- * comes a large one, sized by what the last bursts needed. (Only who sends exactly a buffer full and falls silent leaves
- * a large one waiting.) That costs a short read for each wait, and no throughput that could be measured.
+ * How large the next read should be, learnt from the last ones. A read that fills its buffer says that more is there
+ * already: the next one is larger. One that leaves most of it empty makes the next one smaller. Who falls silent after a
+ * large read waits with a large buffer, until `rest`.
  */
 export class ReadSize {
   readonly #maxBytes: number
   #bytes = MIN_READ_BYTES
-  #burstBytes: number
 
   /** @param maxBytes no read is larger, but for the smallest size. Default {@link MAX_READ_BYTES}. */
   constructor(maxBytes: number = MAX_READ_BYTES) {
     this.#maxBytes = largestSize(maxBytes)
-    this.#burstBytes = Math.min(this.#maxBytes, SECOND_READ_BYTES)
   }
 
   /** Size of the next read in bytes. */
@@ -43,22 +37,14 @@ export class ReadSize {
 
   /** Learns that a read got `count` bytes into a buffer of `capacity`; returns the size of the next one. */
   next(count: number, capacity: number): number {
-    if (count < capacity) {
-      if (capacity > MIN_READ_BYTES && count < capacity / GROWTH) this.#shrink()
-      this.#bytes = MIN_READ_BYTES
-    } else {
-      if (capacity >= this.#burstBytes) this.#grow()
-      this.#bytes = this.#burstBytes
-    }
+    if (count === capacity) this.#bytes = Math.min(this.#maxBytes, Math.max(this.#bytes, capacity * GROWTH))
+    else if (count <= capacity / GROWTH) this.#bytes = Math.max(MIN_READ_BYTES, capacity / GROWTH)
     return this.#bytes
   }
 
-  #grow(): void {
-    this.#burstBytes = Math.min(this.#maxBytes, this.#burstBytes * GROWTH)
-  }
-
-  #shrink(): void {
-    if (this.#burstBytes > SECOND_READ_BYTES) this.#burstBytes /= GROWTH
+  /** Nothing has come for a while. */
+  rest(): void {
+    this.#bytes = MIN_READ_BYTES
   }
 }
 

@@ -18,6 +18,9 @@ const MAX_GATHERED_BYTES = 256 * 1024
 /** Ours: a shorter one seldom has company, and somebody may wait for it. */
 const MIN_GATHERED_BYTES = 4096
 
+/** Ours: each costs some 50 bytes of the connection's life; so many make 50 KB at most. */
+const MAX_RESTS = 1000
+
 /**
  * - `idle`: not started
  * - `reading`: the next chunk may come at any time
@@ -45,6 +48,7 @@ export class SpliceDirection implements ChunkReader {
   #target: Duplex | undefined
   #state: DirectionState = 'idle'
   #isGathering = false
+  #rests = 0
   #bytes = 0
 
   constructor(options: SpliceDirectionOptions) {
@@ -77,6 +81,18 @@ export class SpliceDirection implements ChunkReader {
     if (this.#state === 'held') this.#read()
   }
 
+  /** Nothing has moved for a while: it waits on with its small buffer. Not when it can't exchange them. */
+  rest(): void {
+    if (this.#state !== 'reading' || this.#buffer === this.#small) return
+    const exchange = this.#source?.exchange
+    if (exchange === undefined || this.#rests === MAX_RESTS) return
+    this.#rests++
+    this.#size.rest()
+    exchange(this.#small)
+    this.#giveBack(this.#buffer)
+    this.#buffer = this.#small
+  }
+
   /** Gives what was borrowed back. Only when neither end can read or write any more. */
   release(): void {
     this.#state = 'ended'
@@ -97,6 +113,7 @@ export class SpliceDirection implements ChunkReader {
     if (this.#buffer.length === bytes) return this.#buffer
     const next = bytes === MIN_READ_BYTES ? this.#small : this.#options.pool.borrow(bytes)
     if (next === undefined) return this.#buffer
+    if (next !== this.#small) this.#options.pace.watchRest()
     if (this.#state === 'writing') this.#retired = this.#buffer
     else this.#giveBack(this.#buffer)
     this.#buffer = next
@@ -140,6 +157,7 @@ export class SpliceDirection implements ChunkReader {
 
   #read(): void {
     this.#state = 'reading'
+    if (this.#buffer !== this.#small) this.#options.pace.watchRest()
     this.#source?.resume()
   }
 

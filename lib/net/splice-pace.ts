@@ -11,15 +11,21 @@ export interface SplicePaceOptions {
   readonly onIdle: () => void
   /** What `mustHold()` held back may go on. */
   readonly onRelease: () => void
+  /** Nothing moved for {@link REST_MS}. Called when `watchRest()` was, once for each time. */
+  readonly onRest: () => void
 }
 
-/** The two things about a splice that depend on time: its rate limit, and its end when nothing moves any more. */
+/** Ours: longer than the pauses of a transfer that goes on; short beside the life of a connection. */
+export const REST_MS = 1000
+
+/** What of a splice depends on time: its rate limit, its rests, and its end when nothing moves any more. */
 export class SplicePace {
   readonly #options: SplicePaceOptions
   readonly #rate: ByteRate | undefined
   #movedAtMs: number
   #idleTimer: Timer | undefined
   #rateTimer: Timer | undefined
+  #restTimer: Timer | undefined
 
   /** @throws {RangeError} for a rate or a time that is not positive */
   constructor(options: SplicePaceOptions) {
@@ -50,15 +56,26 @@ export class SplicePace {
     this.#rateTimer ??= this.#options.clock.setTimer(waitMs, () => {
       this.#rateTimer = undefined
       this.#movedAtMs = this.#options.clock.nowMs()
-      this.#options.onRelease()
+      // The other direction may have made more debt since.
+      if (!this.mustHold()) this.#options.onRelease()
     })
     return true
+  }
+
+  /** `onRest` is called as soon as nothing has moved for a while. */
+  watchRest(): void {
+    this.#restTimer ??= this.#options.clock.setTimer(REST_MS, () => {
+      this.#restTimer = undefined
+      if (this.#options.clock.nowMs() - this.#movedAtMs < REST_MS) this.watchRest()
+      else this.#options.onRest()
+    })
   }
 
   /** Cancels the timers; nothing is called any more. */
   stop(): void {
     this.#idleTimer?.cancel()
     this.#rateTimer?.cancel()
+    this.#restTimer?.cancel()
   }
 
   /** One timer for the whole silence: it is not touched by each chunk, but looks when it fires whether one came. */

@@ -85,6 +85,7 @@ export class Splice implements AsyncDisposable {
       maxBytesPerS,
       onIdle: () => this.#finish({ kind: 'idle' }),
       onRelease: () => this.#unhold(),
+      onRest: () => this.#rest(),
     })
     const maxReadBytes = Math.min(MAX_READ_BYTES, pace.burstBytes)
     this.#pace = pace
@@ -178,6 +179,11 @@ export class Splice implements AsyncDisposable {
     this.#aToB.release()
     this.#bToA.release()
     this.#settle(this.#outcome ?? { kind: 'ended' })
+  }
+
+  #rest(): void {
+    this.#aToB.rest()
+    this.#bToA.rest()
   }
 
   #unhold(): void {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { readGathered } from '../net/gathered-reader.ts'
 
 /** What a path runs over (design §2). */
 export type PathKind = 'relay' | 'direct-tcp' | 'direct-udp' | 'ssh'
@@ -67,12 +68,13 @@ export class PathPipe {
   /** Reads from now on, and hears of its end. */
   read(): void {
     const stream = this.#stream
-    stream.on('data', (chunk: Uint8Array) => {
-      if (!this.#isOver) this.#events.onBytes(chunk)
-    })
-    stream.once('end', () => this.#lost())
     stream.once('close', () => this.#lost())
-    stream.resume() // whoever read its head has paused it
+    readGathered(stream, {
+      onBytes: (bytes) => {
+        if (!this.#isOver) this.#events.onBytes(bytes)
+      },
+      onEnd: () => this.#lost(),
+    })
     if (stream.destroyed) this.#lost()
   }
 

@@ -210,8 +210,9 @@ export class Session implements AsyncDisposable {
 
   /** Adds a path that the peer dialled, and that the link has accepted. @param rest bytes that followed its request */
   accepted(path: number, channel: SecureChannel, about: PathAbout, rest: Uint8Array): void {
-    this.#addPipe(path, channel, about).read()
+    const pipe = this.#addPipe(path, channel, about)
     if (rest.length > 0) this.#link.receive(path, rest, this.#clock.nowMs())
+    pipe.read()
     this.#pump()
   }
 

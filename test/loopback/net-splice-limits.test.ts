@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import { MAX_READ_BYTES, MIN_READ_BYTES, ReadBufferPool } from '../../lib/net/read-buffer.ts'
 import { IDLE_TIMEOUT_MS, splice } from '../../lib/net/splice.ts'
+import { REST_MS } from '../../lib/net/splice-pace.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { VirtualClock } from '../sim/virtual-clock.ts'
 import { receiveHashed, sendHashed } from './splice-support/hashed-stream.ts'
@@ -43,7 +44,8 @@ test.serial(
 test.serial('a pair that rests after a bulk transfer keeps only its two smallest buffers', async (t) => {
   await using server = await PairServer.open('127.0.0.1')
   const pool = new ReadBufferPool()
-  const { left, right, splice } = await server.join({ pool })
+  const clock = new VirtualClock()
+  const { left, right, splice } = await server.join({ pool, clock })
   let got = 0
   let most = 0
   right.on('data', (bytes) => {
@@ -54,8 +56,18 @@ test.serial('a pair that rests after a bulk transfer keeps only its two smallest
   await settled(() => got)
   t.is(got, 48 * MIB + 1)
   t.true(most > MAX_READ_BYTES / 4, 'buffers had grown')
+  clock.advance(REST_MS)
   t.is(splice.bufferBytes, 2 * MIN_READ_BYTES)
   t.is(pool.lentBytes, 0)
+
+  // And it goes on as before, again and again.
+  for (let i = 1; i <= 3; i++) {
+    left.write(Buffer.alloc(MIB))
+    await settled(() => got)
+    t.is(got, (48 + i) * MIB + 1)
+    clock.advance(REST_MS)
+    t.is(pool.lentBytes, 0)
+  }
 })
 
 test('without anything to lend, bytes still flow through the smallest buffers', async (t) => {

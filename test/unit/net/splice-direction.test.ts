@@ -2,7 +2,7 @@ import { Duplex, PassThrough } from 'node:stream'
 import test from 'ava'
 import { MIN_READ_BYTES, ReadBufferPool } from '../../../lib/net/read-buffer.ts'
 import { SpliceDirection } from '../../../lib/net/splice-direction.ts'
-import { SplicePace } from '../../../lib/net/splice-pace.ts'
+import { REST_MS, SplicePace } from '../../../lib/net/splice-pace.ts'
 import { VirtualClock } from '../../sim/virtual-clock.ts'
 
 /** A target whose writes are done when told so, as those of a slow receiver. */
@@ -35,14 +35,16 @@ function direction() {
     maxBytesPerS: undefined,
     onIdle: () => undefined,
     onRelease: () => undefined,
+    onRest: () => reader.rest(),
   })
   const target = new SlowTarget()
-  const reader = new SpliceDirection({ pool, maxReadBytes: Infinity, pace })
+  const reader: SpliceDirection = new SpliceDirection({ pool, maxReadBytes: Infinity, pace })
   let resumed = 0
   const source = { stream: new PassThrough(), leftover: undefined, allocates: false, onEnd: () => undefined }
-  reader.start({ ...source, resume: () => resumed++ }, target)
   /** One read as a socket does it: fills the buffer that it was given, then asks for the next. */
   let buffer = reader.nextBuffer()
+  const exchange = (other: Uint8Array) => (buffer = other)
+  reader.start({ ...source, resume: () => resumed++, exchange }, target)
   const read = (count: number) => {
     const readOn = reader.onChunk(buffer, count)
     const next = reader.nextBuffer()
@@ -50,7 +52,7 @@ function direction() {
     buffer = next
     return { readOn, used, next }
   }
-  return { reader, target, pool, read, resumedTimes: () => resumed }
+  return { reader, target, pool, clock, read, resumedTimes: () => resumed }
 }
 
 test('reading stops while the system has not taken all, and goes on once it has', (t) => {
@@ -65,18 +67,47 @@ test('reading stops while the system has not taken all, and goes on once it has'
 })
 
 test('a buffer of which bytes wait to be written is lent to nobody else', (t) => {
-  const { reader, target, pool, read } = direction()
+  const { target, pool, read } = direction()
   target.isFast = true
   const { next: large } = read(MIN_READ_BYTES)
   t.true(large.length > MIN_READ_BYTES)
   target.isFast = false
-  const { next: small } = read(large.length - 1)
-  t.is(small.length, MIN_READ_BYTES)
+  const { next: larger } = read(large.length)
+  t.true(larger.length > large.length)
   const others = Array.from({ length: 8 }, () => pool.borrow(large.length))
   t.false(others.includes(large))
   target.finishWrite()
   t.is(pool.borrow(large.length), large, 'written, so it is free')
+})
+
+test('who rests waits with its smallest buffer, and has given the large one back', (t) => {
+  const { reader, target, pool, clock, read } = direction()
+  target.isFast = true
+  const { next: large } = read(MIN_READ_BYTES)
+  clock.advance(REST_MS - 1)
+  read(large.length / 2)
+  clock.advance(REST_MS - 1)
+  t.is(pool.lentBytes, large.length, 'something came meanwhile')
+  clock.advance(REST_MS)
+  t.is(pool.lentBytes, 0)
   t.is(reader.bufferBytes, MIN_READ_BYTES)
+  const { used, next } = read(MIN_READ_BYTES)
+  t.is(used.length, MIN_READ_BYTES)
+  t.is(next, large, 'it grows again')
+})
+
+test('a buffer of which bytes wait to be written is kept through a rest', (t) => {
+  const { target, pool, clock, read } = direction()
+  target.isFast = true
+  const { next: large } = read(MIN_READ_BYTES)
+  target.isFast = false
+  read(large.length - 1)
+  clock.advance(10 * REST_MS)
+  t.not(pool.borrow(large.length), large)
+  t.is(target.written.at(-1)?.buffer, large.buffer)
+  target.finishWrite()
+  clock.advance(REST_MS)
+  t.is(pool.borrow(large.length), large)
 })
 
 test('what is written is exactly what was read, without a copy', (t) => {

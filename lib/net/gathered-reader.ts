@@ -1,0 +1,97 @@
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import { onreadSocket } from './onread.ts'
+
+/** What a {@link readGathered} tells. */
+export interface GatheredEvents {
+  /** The bytes are the receiver's from now on; nobody writes to them later. */
+  onBytes(bytes: Uint8Array): void
+  /** The other side has ended its direction, after all of its bytes. */
+  onEnd(): void
+}
+
+/** RFC 8446 §5.1: a record of this length is seldom the last one of what was written. */
+const FULL_RECORD = 16 * 1024
+/** Ours: somewhere to read to while little comes; whoever keeps a few bytes of it keeps all of it. */
+const SMALL_BLOCK = 32 * 1024
+/** Ours: fewer and longer blocks while much comes; more than this gains nothing. */
+const LARGE_BLOCK = 256 * 1024
+
+/**
+ * Reads a connection from now on. TLS comes in records of 16 KiB, each in memory that Node allocates for it, and each a
+ * call of its own: here they are gathered in one block, and told once, at the end of what one turn of the event loop brings.
+ * Where that can't be done, and for any other stream, chunks are told as Node reads them.
+ */
+export function readGathered(stream: Duplex, events: GatheredEvents): void {
+  stream.pause()
+  const { readableLength } = stream
+  const before: unknown = readableLength === 0 ? undefined : stream.read(readableLength)
+  if (before instanceof Uint8Array) events.onBytes(before)
+  const socket = stream instanceof TLSSocket ? onreadSocket(stream) : undefined
+  if (socket === undefined) {
+    stream.on('data', (chunk: Uint8Array) => events.onBytes(chunk))
+    stream.once('end', () => events.onEnd())
+  } else {
+    const gatherer = new Gatherer((bytes) => events.onBytes(bytes))
+    socket.readInto(
+      () => gatherer.nextBuffer(),
+      (count) => gatherer.onRead(count),
+    )
+    stream.once('end', () => {
+      gatherer.flush()
+      events.onEnd()
+    })
+  }
+  stream.resume()
+}
+
+/** Fills blocks from front to back, and tells what was filled since it last did. */
+class Gatherer {
+  readonly #onBytes: (bytes: Uint8Array) => void
+  #block = Buffer.allocUnsafeSlow(SMALL_BLOCK)
+  /** What is filled and was not told. */
+  #from = 0
+  #to = 0
+  #isFlushDue = false
+
+  constructor(onBytes: (bytes: Uint8Array) => void) {
+    this.#onBytes = onBytes
+  }
+
+  /** Where the next record goes. */
+  nextBuffer(): Uint8Array {
+    if (this.#block.length - this.#to < FULL_RECORD) this.#nextBlock()
+    return this.#block.subarray(this.#to)
+  }
+
+  onRead(count: number): true {
+    this.#to += count
+    if (count < FULL_RECORD || this.#to - this.#from >= LARGE_BLOCK - FULL_RECORD) this.flush()
+    else if (!this.#isFlushDue) {
+      this.#isFlushDue = true
+      setImmediate(this.#flushDue)
+    }
+    return true
+  }
+
+  flush(): void {
+    if (this.#from === this.#to) return
+    const bytes = this.#block.subarray(this.#from, this.#to)
+    this.#from = this.#to
+    this.#onBytes(bytes)
+  }
+
+  /** Large when much has come at once: the block was filled without a rest. */
+  #nextBlock(): void {
+    const wasBurst = this.#to - this.#from >= FULL_RECORD
+    this.flush()
+    this.#block = Buffer.allocUnsafeSlow(wasBurst ? LARGE_BLOCK : SMALL_BLOCK)
+    this.#from = 0
+    this.#to = 0
+  }
+
+  readonly #flushDue = (): void => {
+    this.#isFlushDue = false
+    this.flush()
+  }
+}

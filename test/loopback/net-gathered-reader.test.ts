@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { connect, createServer } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
+import test from 'ava'
+import type { ExecutionContext } from 'ava'
+import { readGathered } from '../../lib/net/gathered-reader.ts'
+import { onreadSocket } from '../../lib/net/onread.ts'
+import { SeededRandom } from '../sim/seeded-random.ts'
+import { aMember, aNetwork } from '../support/identity.ts'
+import type { TransportPair } from './identity-support/transports.ts'
+import { closed, transportKinds } from './identity-support/transports.ts'
+import { sendHashed } from './splice-support/hashed-stream.ts'
+
+const MIB = 1024 * 1024
+const { credentials } = await aMember(await aNetwork(), { name: 'alice' })
+
+/** TLS over a connection: who dials, and who was dialled. */
+async function aTlsPair({ dialling, dialled }: TransportPair): Promise<readonly [TLSSocket, TLSSocket]> {
+  const server = createServer({
+    key: credentials.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    cert: credentials.chain.map(({ pem }) => pem).join('\n'),
+    minVersion: 'TLSv1.3',
+  })
+  server.emit('connection', dialled)
+  const client = connect({ socket: dialling, rejectUnauthorized: false })
+  const secured: unknown[] = await once(server, 'secureConnection')
+  const [other] = secured
+  client.allowHalfOpen = true
+  return [client, other as TLSSocket]
+}
+
+/** What is told, piece by piece and without a copy, and when the end came. */
+function collect(stream: Duplex) {
+  const pieces: Uint8Array[] = []
+  const ended = new Promise<void>((resolve) => {
+    readGathered(stream, { onBytes: (bytes) => void pieces.push(bytes), onEnd: resolve })
+  })
+  return { pieces, ended }
+}
+
+function hashOf(pieces: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const piece of pieces) hash.update(piece)
+  return hash.digest('hex')
+}
+
+for (const { title, open } of transportKinds) {
+  test(`over ${title}: all bytes come, in order, and nobody writes to them later`, async (t) => {
+    const [client, server] = await aTlsPair(await open(t))
+    const { pieces, ended } = collect(server)
+    const sent = await sendHashed(client, 32 * MIB, new SeededRandom(`gathered ${title}`))
+    await ended
+    // Hashed at the very end: a piece that was overwritten would show.
+    t.is(hashOf(pieces), sent)
+    t.true(pieces.length < (32 * MIB) / (16 * 1024), `${pieces.length} pieces: fewer than records`)
+  })
+
+  test(`over ${title}: what was read before comes first, and small messages at once`, async (t) => {
+    const [client, server] = await aTlsPair(await open(t))
+    client.write('one')
+    await once(server, 'readable')
+    const { pieces, ended } = collect(server)
+    t.is(Buffer.concat(pieces).toString(), 'one')
+    for (const word of ['two', 'three']) {
+      client.write(word)
+      await untilLength(pieces, 'onetwothree'.indexOf(word) + word.length)
+    }
+    client.end('four')
+    await ended
+    t.is(Buffer.concat(pieces).toString(), 'onetwothreefour')
+  })
+
+  test(`over ${title}: a full record alone is told, too, and what came before a connection broke`, async (t) => {
+    const [client, server] = await aTlsPair(await open(t))
+    const { pieces, ended } = collect(server)
+    client.write(Buffer.alloc(16 * 1024, 1))
+    await untilLength(pieces, 16 * 1024)
+    client.write(Buffer.alloc(2 * 16 * 1024, 2))
+    await untilLength(pieces, 3 * 16 * 1024)
+    server.on('error', () => undefined)
+    client.destroy()
+    await Promise.race([ended, closed(server)])
+    t.is(Buffer.concat(pieces).length, 3 * 16 * 1024)
+    server.destroy()
+  })
+}
+
+test('a TLSSocket of this Node reads into given memory; a stream that is no socket does not', async (t) => {
+  const [client] = await aTlsPair(await transportOf(t, 'TCP'))
+  t.not(onreadSocket(client), undefined)
+  t.is(onreadSocket((await transportOf(t, 'a plain Duplex')).dialling), undefined)
+})
+
+test('a stream that is no TLSSocket is read as it is', async (t) => {
+  const { dialling, dialled } = await transportOf(t, 'a plain Duplex')
+  const { pieces, ended } = collect(dialled)
+  dialling.write('all ')
+  dialling.end('of it')
+  await ended
+  t.is(Buffer.concat(pieces).toString(), 'all of it')
+})
+
+function transportOf(t: ExecutionContext, kind: string): Promise<TransportPair> {
+  const found = transportKinds.find(({ title }) => title === kind)
+  if (found === undefined) throw new Error(`no transport is called ${kind}`)
+  return found.open(t)
+}
+
+async function untilLength(pieces: readonly Uint8Array[], length: number): Promise<void> {
+  const deadlineMs = performance.now() + 10_000
+  while (pieces.reduce((sum, piece) => sum + piece.length, 0) < length) {
+    if (performance.now() > deadlineMs) throw new Error(`${length} bytes did not come`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
