@@ -186,24 +186,33 @@ export class MappingProver {
     ears: ProofEars | undefined,
     signal: AbortSignal | undefined,
   ): Promise<ProbeOutcome | 'heard'> {
+    signal?.throwIfAborted()
     const nonce = this.#runtime.random.bytes(PROOF_NONCE_LENGTH)
     const asking = relay.prove({ transport, port, nonce }, signal)
     if (ears === undefined) return asking
     return new Promise((resolve, reject) => {
       let timer: Timer | undefined
-      const settle = (outcome: ProbeOutcome | 'heard') => {
+      let isOver = false
+      const end = () => {
+        isOver = true
         timer?.cancel()
         forget()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const settle = (outcome: ProbeOutcome | 'heard') => {
+        end()
         resolve(outcome)
       }
+      const fail = (error: unknown) => {
+        end()
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
+      const onAbort = () => fail(signal?.reason)
       const forget = ears.expect(nonce, () => settle('heard'))
-      asking.then(
-        (outcome) => (timer = this.#runtime.clock.setTimer(LATE_MS, () => settle(outcome))),
-        (error: unknown) => {
-          forget()
-          reject(error instanceof Error ? error : new Error(String(error)))
-        },
-      )
+      signal?.addEventListener('abort', onAbort, { once: true })
+      asking.then((outcome) => {
+        if (!isOver) timer = this.#runtime.clock.setTimer(LATE_MS, () => settle(outcome))
+      }, fail)
     })
   }
 

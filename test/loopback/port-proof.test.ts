@@ -116,7 +116,7 @@ test('more proofs than the rate allows are refused with a hint, for the member a
   const network = await networkOf(t, { proofLimits: { rate } })
   const alice = await peerOf(t, network, 'alice')
   const { port } = await tcpServer(t)
-  for (const _ of [1, 2, 3])
+  for (let count = 0; count < 3; count++)
     t.is(await alice.client.prove({ transport: 'tcp', port, nonce: aNonce() }), 'accepted')
   const error = await t.throwsAsync(alice.client.prove({ transport: 'tcp', port, nonce: aNonce() }), {
     code: 'ERR_REACH_RATE_LIMITED',
