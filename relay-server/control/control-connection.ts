@@ -172,12 +172,16 @@ export class ControlConnection implements MemberConnection {
       await this.#dispatch(request)
     } catch (error) {
       const failure = asReachError(error)
-      // Of an unknown request with a number we know that much: it stands alone, as those that we know.
-      const id = request.type === 'admin' || request.type === 'unknown' ? request.id : undefined
-      if (id !== undefined && this.#identity !== undefined) this.#send({ ...this.#refusal(failure), id })
+      if (request.type === 'admin') this.#send({ ...this.#refusal(failure), id: request.id })
+      else if (this.#standsAlone(request)) this.#send({ ...this.#refusal(failure), id: request.id })
       else if (request.type === 'renew') this.#send(this.#refusal(failure))
       else this.end(failure)
     }
+  }
+
+  /** Of a member's request that we do not know, its number tells that it is answered by it, as those that we know. */
+  #standsAlone(request: QueuedRequest): request is QueuedRequest & { readonly id: number } {
+    return request.type === 'unknown' && request.id !== undefined && this.#identity !== undefined
   }
 
   #handleData(request: DataRequest): void {
