@@ -88,7 +88,7 @@ async function udpProgram(t: ExecutionContext): Promise<number> {
 /** A gateway that maps second ports; those that were removed. */
 function gateway(forwards: Forwards): {
   readonly removed: number[]
-  mapSecond(internal: TransportAddress): Promise<SecondMapping>
+  readonly mapSecond: (internal: TransportAddress) => Promise<SecondMapping>
 } {
   const removed: number[] = []
   const mapSecond = (internal: TransportAddress) => {
