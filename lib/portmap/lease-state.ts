@@ -34,11 +34,7 @@ export interface SecondGrant extends MappingGrant {
 }
 
 /** Finds out whether a grant can be reached from outside. `unproven` means that nobody could tell. */
-export type Prove = (
-  grant: MappingGrant,
-  context: ProveContext,
-  signal: AbortSignal,
-) => Promise<MappingProof>
+export type Prove = (grant: MappingGrant, context: ProveContext, signal: AbortSignal) => Promise<MappingProof>
 
 /** Why a mapping is being made anew. */
 export type RestoreReason =

@@ -12,6 +12,8 @@ export interface MappingRequest {
   readonly internal: TransportAddress
   /** The port wanted outside; undefined: any. A gateway may grant another one. */
   readonly externalPort: number | undefined
+  /** Whether a gateway that can't give `externalPort` may give another; where it can't be told so, it gives one anyway. */
+  readonly acceptsOtherPort: boolean
   /** Seconds asked for; the gateway may grant less, or for ever. */
   readonly lifetimeS: number
   /**
