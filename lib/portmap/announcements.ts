@@ -17,34 +17,35 @@ export class Announcements {
   readonly #runtime: Runtime
   readonly #hearers: () => Iterable<AnnouncementHearer>
   #socket: UdpSocket | undefined
-  #isClosed = false
+  /** Counts what was wanted, for what was wanted last may change while a socket opens. */
+  #wish = 0
 
   constructor(runtime: Runtime, hearers: () => Iterable<AnnouncementHearer>) {
     this.#runtime = runtime
     this.#hearers = hearers
   }
 
-  /** Hears on the interfaces with these addresses, and no longer on others. Another program may have the port: then not. */
+  /** Hears on the interfaces with these addresses, and no longer on others. */
   async listen(family: AddressFamily, vias: readonly string[]): Promise<void> {
-    this.#socket?.close()
-    this.#socket = undefined
-    if (vias.length === 0 || this.#isClosed) return
+    this.stop()
+    if (vias.length === 0) return
+    const wish = this.#wish
     const joins: MulticastJoin[] = vias.map((via) => ({ group: PCP_ANNOUNCE_GROUP[family], via }))
     let socket: UdpSocket
     try {
       socket = await this.#runtime.network.openUdp({ family, port: PCP_CLIENT_PORT, joins })
     } catch (error) {
       if (!ReachError.is(error)) throw error
-      return // without it, a gateway's restart is noticed at the next renewal
+      return // another program has the port: then a gateway's restart is noticed at the next renewal
     }
-    // Another call, or the end, may have come in between.
-    if (this.#isClosed || this.#socket !== undefined) return socket.close()
+    if (wish !== this.#wish) return socket.close()
     this.#socket = socket
     socket.onPacket = (packet) => this.#tell(packet)
   }
 
-  close(): void {
-    this.#isClosed = true
+  /** Hears nothing until told to again. */
+  stop(): void {
+    this.#wish++
     this.#socket?.close()
     this.#socket = undefined
   }
