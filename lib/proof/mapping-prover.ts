@@ -49,6 +49,8 @@ export interface MappingProverSetup {
 
 /** Ours: some routers answer before they forward; three attempts over two seconds bear that, and a loss. */
 export const PAUSES_MS: readonly number[] = [0, 500, 1500]
+/** Ours: no further attempt begins after that; where everything is dropped, each one takes the relay 3 s. */
+const LAST_ATTEMPT_MS = 4000
 /** Ours: how long after the relay's answer its packet may still be under way. */
 const LATE_MS = 700
 
@@ -163,9 +165,12 @@ export class MappingProver {
     ears: ProofEars | undefined,
     signal: AbortSignal | undefined,
   ): Promise<ProbeOutcome | 'heard'> {
+    const { clock } = this.#runtime
+    const endMs = clock.nowMs() + LAST_ATTEMPT_MS
     let last: ProbeOutcome | 'heard' | undefined
     for (const pauseMs of this.#pausesMs) {
-      if (pauseMs > 0) await delay(this.#runtime.clock, pauseMs, signal)
+      if (last !== undefined && clock.nowMs() > endMs) break
+      if (pauseMs > 0) await delay(clock, pauseMs, signal)
       try {
         last = await this.#ask(relay, internal, externalPort, ears, signal)
       } catch (error) {
