@@ -2,6 +2,7 @@ import type { Runtime } from '../base/runtime.ts'
 import type { AddressFamily, Transport, TransportAddress } from '../base/transport-address.ts'
 import { MAX_PORT, transportAddress } from '../base/transport-address.ts'
 import type { LeaseState, PortRequest, Prove } from '../portmap/lease-state.ts'
+import { withLayer } from './name-layer.ts'
 import { MappingProver } from '../proof/mapping-prover.ts'
 import type { ProofRelay } from '../protocol/relay/proof-relay.ts'
 
@@ -75,7 +76,12 @@ export async function mapPortWith(
     ...(externalPort === undefined ? {} : { externalPort, acceptsOtherPort: false }),
     ...(lifetimeS === undefined ? {} : { lifetimeS }),
   }
-  return openLease({ request, prove, ...(signal === undefined ? {} : { signal }) })
+  try {
+    return await openLease({ request, prove, ...(signal === undefined ? {} : { signal }) })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw family === 'ipv4' ? await withLayer(error, runtime, transport, signal) : error
+  }
 }
 
 function checkPort(port: number): void {

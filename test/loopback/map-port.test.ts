@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { Runtime } from '../../lib/base/runtime.ts'
+import { ReachError } from '../../lib/base/errors.ts'
 import { transportAddress } from '../../lib/base/transport-address.ts'
 import { mapPortWith } from '../../lib/peer/map-port.ts'
 import type { MapPortSetup, MappedPort } from '../../lib/peer/map-port.ts'
@@ -135,4 +136,32 @@ test('a port that is none is a mistake of the caller, and nothing is asked', asy
     await t.throwsAsync(mapPortWith(bench, 80, { externalPort: port }), { instanceOf: RangeError })
   }
   t.deepEqual(bench.log, [])
+})
+
+test('a gateway that refuses behind a second NAT: the layer is named, and what to ask for', async (t) => {
+  const bench = await benchOf(t)
+  const refusal = new ReachError('ERR_REACH_MAPPING_REFUSED', 'it has no room', {
+    hint: 'ask again',
+    details: { a: 1 },
+  })
+  const port = await tcpProgram(t)
+  const refusedBehind = async (ip: string | undefined) => {
+    const hops = [
+      { ttl: 1, ip: '192.168.1.1', reached: false },
+      { ttl: 2, ip, reached: false },
+    ]
+    const network = { ...bench.runtime.network, traceHops: () => Promise.resolve(hops) }
+    const setup = {
+      ...bench,
+      runtime: { ...bench.runtime, network },
+      openLease: () => Promise.reject(refusal),
+    }
+    return t.throwsAsync(mapPortWith(setup, port, {}), { code: 'ERR_REACH_MAPPING_REFUSED' })
+  }
+  const carrier = await refusedBehind('100.64.0.1')
+  t.true(ReachError.is(carrier) && carrier.details['cause'] === 'carrier-nat' && carrier.details['a'] === 1)
+  t.regex(carrier?.message ?? '', /no room; the router behind it, 100\.64\.0\.1, belongs to a carrier/)
+  t.regex((await refusedBehind('192.168.0.1'))?.message ?? '', /probably a second NAT/)
+  t.is(await refusedBehind('198.51.100.1'), refusal)
+  t.is(await refusedBehind(undefined), refusal)
 })

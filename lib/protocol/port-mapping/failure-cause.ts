@@ -54,7 +54,7 @@ export function unreachableMapping(
     'ERR_REACH_MAPPING_UNREACHABLE',
     `the gateway granted ${transport} port ${mapping.externalPort}, but nothing comes in at ${at}: ${reason(cause, facts)}`,
     {
-      hint: remedy(cause, transport),
+      hint: causeHint(cause, transport),
       details: { cause, relay, externalPort: mapping.externalPort, ...facts },
     },
   )
@@ -79,7 +79,8 @@ function reason(cause: FailureCause, { externalIp, seenAs }: ProofFacts): string
   }
 }
 
-function remedy(cause: FailureCause, transport: TransportAddress['transport']): string {
+/** What a person can change about a cause. */
+export function causeHint(cause: FailureCause, transport: TransportAddress['transport']): string {
   switch (cause) {
     case 'carrier-nat':
       return 'ask the provider for a public IPv4 address, or use IPv6; peers still reach each other through the relay'
