@@ -3,6 +3,7 @@ import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
 import type { SiteKind } from '../../cli/demo/lab/site-kinds.ts'
 import { openSite } from '../../cli/demo/lab/site.ts'
+import type { DiagnoseReport } from '../../lib/index.ts'
 import { Miniupnpd, missingMappingTools } from './support/miniupnpd.ts'
 import type { MiniupnpdOptions } from './support/miniupnpd.ts'
 import { netnsTest } from './support/netns-test.ts'
@@ -184,3 +185,27 @@ mapTest('without a router that maps ports the exit code is 3, and the remedy is 
   t.is(code, 3, stderr)
   t.regex(stderr, /hint: /)
 })
+
+mapTest(
+  'diagnose --deep of a member proves port mapping, finds a dead one out, and leaves nothing behind',
+  async (t, lab) => {
+    // Without UDP to the outside the slow questions about bindings are not asked.
+    const { alice, router, listed } = await homeOf(t, lab, { kind: 'udp-blocked' })
+    const pcp = async (...flags: readonly string[]) => {
+      const { stdout, stderr } = await alice.run('diagnose', '--json', '--stun', `${RELAY_IP}:3478`, ...flags)
+      t.true(stdout.startsWith('{'), stderr)
+      return (JSON.parse(stdout) as DiagnoseReport).portMapping.pcp
+    }
+    t.like(await pcp(), { value: 'available', proven: 'unknown' })
+    t.like(await pcp('--deep'), {
+      value: 'available',
+      confidence: 'measured',
+      proven: true,
+      gateway: '192.168.2.1',
+    })
+    t.notRegex(await listed(), /->192/)
+    await router?.stopForwarding()
+    t.like(await pcp('--deep'), { value: 'unreachable-from-outside', proven: false })
+    t.notRegex(await listed(), /->192/)
+  },
+)
