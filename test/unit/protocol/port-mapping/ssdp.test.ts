@@ -94,8 +94,7 @@ test('every truncation before the type is complete is refused or is no gateway',
 })
 
 test('tells gateways of any version from other devices', (t) => {
-  const of = (searchTarget: string) =>
-    isInternetGateway({ ...EXPECTED, searchTarget })
+  const of = (searchTarget: string) => isInternetGateway({ ...EXPECTED, searchTarget })
   for (const target of [...IGD_SEARCH_TARGETS, IGD.toUpperCase()]) t.true(of(target))
   for (const target of ['upnp:rootdevice', 'urn:schemas-upnp-org:device:MediaServer:1', `x${IGD}`, ''])
     t.false(of(target))
