@@ -1,4 +1,4 @@
-import { ReachError } from '../base/errors.ts'
+import type { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
 import type { IgdCall, IgdValues } from '../protocol/port-mapping/igd-actions.ts'
 import type { IgdService } from '../protocol/port-mapping/igd-description.ts'
@@ -6,6 +6,7 @@ import type { SoapAnswer } from '../protocol/port-mapping/soap.ts'
 import { decodeSoapAnswer, encodeSoapCall } from '../protocol/port-mapping/soap.ts'
 import { describeUpnpError } from '../protocol/port-mapping/upnp-error.ts'
 import { askGateway } from './gateway-http.ts'
+import { refused } from './refusal.ts'
 
 /**
  * Ours: routers answer in some 10 ms, a busy one in two seconds. UPnP Device Architecture 1.1 §3.2 allows 30, which
@@ -52,13 +53,6 @@ export class IgdClient {
     return decodeSoapAnswer(reply.status, reply.body, call.action)
   }
 
-  /** Calls an action whose faults end it. @throws {ReachError} as `call`, and ERR_REACH_MAPPING_REFUSED for a fault */
-  async must(call: IgdCall, options: CallOptions = {}): Promise<IgdValues> {
-    const answer = await this.call(call, options)
-    if (answer.kind === 'fault') throw this.refusal(answer)
-    return answer.values
-  }
-
   /** Calls an action whose answer is nice to have: undefined for any failure but the signal's. */
   async ask(call: IgdCall, options: CallOptions = {}): Promise<IgdValues | undefined> {
     try {
@@ -70,16 +64,8 @@ export class IgdClient {
     }
   }
 
-  /** A fault as an error. */
-  refusal(fault: Extract<SoapAnswer, { kind: 'fault' }>, why = describeUpnpError(fault.code)): ReachError {
-    return new ReachError('ERR_REACH_MAPPING_REFUSED', `the gateway ${this.gatewayIp} refuses: ${why}`, {
-      details: {
-        protocol: 'upnp',
-        gatewayIp: this.gatewayIp,
-        resultCode: fault.code,
-        description: fault.description,
-      },
-      hint: 'allow UPnP in the router’s settings, ask for another port, or forward the port by hand',
-    })
+  /** A fault as an error: ERR_REACH_MAPPING_REFUSED with UPnP's code in `details.resultCode`. */
+  refusal(resultCode: number, meaning = describeUpnpError(resultCode)): ReachError {
+    return refused({ protocol: 'upnp', gatewayIp: this.gatewayIp, resultCode, meaning })
   }
 }

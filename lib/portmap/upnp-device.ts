@@ -5,26 +5,26 @@ import type { IgdDescription } from '../protocol/port-mapping/igd-description.ts
 import { askGateway } from './gateway-http.ts'
 import type { UpnpAnswer } from './upnp-search.ts'
 
-/** Ours: a description is a file that the router has at hand; who drips it is not worth waiting for. */
-const DESCRIPTION_TIMEOUT_MS = 1000
+/** A device as it showed itself in a search: what tells its announcements from those of others. */
+export interface UpnpDevice {
+  readonly ip: string
+  /** `uuid:…` in lower case; undefined when it did not say. */
+  readonly udn: string | undefined
+  readonly bootId: number | undefined
+}
 
 /**
  * Fetches the description of a device that answered, from the very address that answered.
- * @param localIp where to ask from; default: as the system picks
- * @throws {ReachError} ERR_REACH_TIMEOUT, ERR_REACH_SOCKET; ERR_REACH_DECODE for a URL that leads elsewhere,
- * a body of more than 256 KiB, or what is no description. A status other than 200 is a device without services.
+ * @throws {ReachError} ERR_REACH_TIMEOUT, ERR_REACH_SOCKET; ERR_REACH_DECODE for a URL that leads elsewhere, a body of
+ * more than 256 KiB, or what is no description. A status other than 200 is a device without services.
  */
 export async function fetchDescription(
   runtime: Runtime,
   { response, answeredBy }: UpnpAnswer,
-  options: { readonly localIp?: string; readonly signal?: AbortSignal | undefined } = {},
+  options: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<IgdDescription> {
   const location = parseGatewayUrl(response.location ?? '', answeredBy)
-  const { status, body } = await askGateway(runtime, location, {
-    method: 'GET',
-    timeoutMs: DESCRIPTION_TIMEOUT_MS,
-    ...options,
-  })
+  const { status, body } = await askGateway(runtime, location, { method: 'GET', ...options })
   // Redirects are not followed: they could lead anywhere.
   return status === 200 ? parseIgdDescription(body, location) : NOTHING
 }

@@ -1,252 +1,132 @@
+import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
-import type { Runtime } from '../base/runtime.ts'
-import { MAX_PORT } from '../base/transport-address.ts'
-import type { IgdValues, PortMappingEntry } from '../protocol/port-mapping/igd-actions.ts'
-import {
-  GET_EXTERNAL_IP_ADDRESS,
-  addPortMapping,
-  deletePortMapping,
-  externalIpAddress,
-  getSpecificPortMappingEntry,
-  portMappingEntry,
-  reservedPort,
-} from '../protocol/port-mapping/igd-actions.ts'
-import { IgdAttempts } from '../protocol/port-mapping/igd-attempts.ts'
-import type { MappingAttempt } from '../protocol/port-mapping/igd-attempts.ts'
 import type { MappingGrant, MappingRequest } from '../protocol/port-mapping/mapping.ts'
-import type { SoapAnswer } from '../protocol/port-mapping/soap.ts'
-import { UPNP_ERROR } from '../protocol/port-mapping/upnp-error.ts'
-import type { GatewayMapper } from './gateway-mapper.ts'
-import type { CallOptions, IgdClient } from './igd-client.ts'
+import { discoverUpnp } from './discover-upnp.ts'
+import type { GatewayMapper, MapperFactory, MapperSetup } from './gateway-mapper.ts'
+import { hasMade } from './igd-mapper.ts'
+import type { IgdMapper } from './igd-mapper.ts'
+import { UpnpAnnouncements } from './upnp-announcements.ts'
+import type { UpnpDevice } from './upnp-device.ts'
 
-/** Ours: what the router's page shows beside the port. */
-const DESCRIPTION = 'p2p-reach'
-/** WANIPConnection:2 §2.3.16: a week; more is an error there. */
-const MAX_LIFETIME_S = 604_800
-/** Ours: whoever gave up waits for this, so it is short. */
-const TAKE_BACK_TIMEOUT_MS = 1000
-/** RFC 6335 §6: what lies below belongs to services that are known by their number. */
-const FIRST_FREE_PORT = 1024
+/** Makes a {@link UpnpMapper}. */
+export const upnpMapper: MapperFactory = (setup) => new UpnpMapper(setup)
 
-type Fault = Extract<SoapAnswer, { kind: 'fault' }>
+/** As {@link GatewayMapper.prepare} allows. */
+const PREPARE_TIMEOUT_MS = 1500
+/** Ours: a little less, so that what was found in time is not lost to what was not. */
+const DISCOVERY_BUDGET_MS = 1400
 
-/** What a mapping is about, whoever asks for it. */
-type Endpoints = Pick<MappingRequest, 'internal'> & { readonly externalPort: number }
+/** What discovery brought: the best first. */
+type Found = readonly (IgdMapper & { readonly device: UpnpDevice })[]
 
-/** IPv4 ports of one UPnP gateway: WANIPConnection or WANPPPConnection. Holds nothing open between calls. */
+/**
+ * UPnP's Internet Gateway Devices behind one default gateway: port mappings over IPv4, pinholes over IPv6. The devices
+ * need not be the gateway itself; what they grant is filed under it all the same. After the first mapping it hears
+ * whether they leave or start anew.
+ */
 export class UpnpMapper implements GatewayMapper {
   readonly protocol = 'upnp'
   readonly gatewayIp: string
   onReset: (() => void) | undefined
-  readonly #client: IgdClient
-  readonly #runtime: Runtime
+  readonly #setup: MapperSetup
   readonly #closing = new AbortController()
+  readonly #announcements: UpnpAnnouncements
+  #found: Found = []
 
-  constructor(runtime: Runtime, client: IgdClient) {
-    this.#runtime = runtime
-    this.#client = client
-    this.gatewayIp = client.gatewayIp
-  }
-
-  /**
-   * Asks as often as routers' oddities demand (see {@link IgdAttempts}), then reads the mapping back: some list it for
-   * another host, or with another lifetime. A wanted port is granted or refused; only AddAnyPortMapping may grant another.
-   * @throws {ReachError} ERR_REACH_MAPPING_REFUSED with UPnP's code in `details.resultCode`, ERR_REACH_TIMEOUT,
-   * ERR_REACH_SOCKET, ERR_REACH_DECODE
-   */
-  async map(request: MappingRequest, signal?: AbortSignal): Promise<MappingGrant> {
-    const { internal } = request
-    if (internal.family !== 'ipv4') throw new RangeError(`${internal.ip} is no IPv4 address: see pinholes`)
-    const options = this.#options(internal.ip, signal)
-    const attempts = new IgdAttempts({
-      version: this.#client.service.version,
-      internalPort: internal.port,
-      wantedPort: request.externalPort,
-      lifetimeS: Math.min(request.lifetimeS, MAX_LIFETIME_S),
-      randomPort: () => this.#randomPort(),
+  constructor(setup: MapperSetup) {
+    this.#setup = setup
+    this.gatewayIp = setup.gateway.ip
+    this.#announcements = new UpnpAnnouncements(setup, () => {
+      this.#found = [] // its description may be elsewhere now
+      this.onReset?.()
     })
-    for (;;) {
-      const attempt = attempts.current
-      const outcome = await this.#attempt(internal, attempt, options)
-      if (outcome.kind !== 'fault') return outcome.grant
-      if (attempts.afterFault(outcome.code) === undefined) throw this.#client.refusal(outcome)
+  }
+
+  async prepare(signal?: AbortSignal): Promise<void> {
+    await this.#discover(this.#signal(signal))
+  }
+
+  /** As {@link GatewayMapper.map}; of several services the next is asked when the one before refuses. */
+  async map(request: MappingRequest, signal?: AbortSignal): Promise<MappingGrant> {
+    const joined = this.#signal(signal)
+    if (this.#found.length === 0) await this.#discover(joined)
+    const failures: unknown[] = []
+    for (const mapper of this.#found) {
+      try {
+        const grant = await mapper.map(request, joined)
+        await this.#announcements.listen(mapper.device)
+        return this.#filed(grant)
+      } catch (error) {
+        joined.throwIfAborted()
+        failures.push(error)
+      }
     }
+    this.#found = [] // whoever refuses or is gone is looked for again next time
+    throw failures.find((error) => ReachError.is(error, 'ERR_REACH_MAPPING_REFUSED')) ?? failures[0]
   }
 
-  /**
-   * Asks for the same port again. A mapping that the gateway no longer knew is made anew, and `onReset` is called: the
-   * others are gone, too.
-   */
   async renew(grant: MappingGrant, lifetimeS: number, signal?: AbortSignal): Promise<MappingGrant> {
-    const { internal, externalPort } = grant
-    const options = this.#options(internal.ip, signal)
-    const before = await this.#lookUp(grant, options)
-    if (before !== 'unknown' && before !== 'gone' && !isFor(before, internal))
-      throw this.#client.refusal(CONFLICT)
-    const lease = grant.keep.lease === 'permanent' ? 0 : Math.min(lifetimeS, MAX_LIFETIME_S)
-    const answer = await this.#add(
-      internal,
-      { action: 'AddPortMapping', externalPort, lifetimeS: lease },
-      options,
+    const joined = this.#signal(signal)
+    const { grant: renewed, wasLost } = await this.#atItsMaker(grant, joined, (mapper) =>
+      mapper.renew(grant, lifetimeS, joined),
     )
-    if (answer.kind === 'fault') throw this.#client.refusal(answer)
-    const entry = await this.#entry(grant, options)
-    const renewed = await this.#grant(grant, lease, entry, options)
-    if (before === 'gone') this.onReset?.()
-    return renewed
+    if (wasLost) this.onReset?.()
+    return this.#filed(renewed)
   }
 
-  /** Removes a mapping, unless it is listed for another host by now: then it is gone already. */
   async unmap(grant: MappingGrant, signal?: AbortSignal): Promise<void> {
-    const { internal, externalPort } = grant
-    const options = this.#options(this.#isOurs(internal.ip) ? internal.ip : undefined, signal)
-    const entry = await this.#lookUp(grant, options)
-    if (entry === 'gone' || (entry !== 'unknown' && !isFor(entry, internal))) return
-    const answer = await this.#client.call(deletePortMapping(internal.transport, externalPort), options)
-    if (answer.kind === 'fault' && answer.code !== UPNP_ERROR.noSuchEntryInArray)
-      throw this.#client.refusal(answer)
+    const joined = this.#signal(signal)
+    await this.#atItsMaker(grant, joined, (mapper) => mapper.unmap(grant, joined))
   }
 
   /** Ends what is under way. Mappings stay: whoever made them removes them. */
   close(): void {
     this.#closing.abort(new ReachError('ERR_REACH_ABORTED', 'the port mapper was closed'))
+    this.#announcements.close()
     this.onReset = undefined
   }
 
-  /** One way of asking. Whatever ends it half-way, the mapping is taken back: nobody would know of it. */
-  async #attempt(
-    internal: MappingRequest['internal'],
-    attempt: MappingAttempt,
-    options: CallOptions,
-  ): Promise<Fault | { readonly kind: 'granted'; readonly grant: MappingGrant }> {
-    let endpoints = { internal, externalPort: attempt.externalPort }
+  /** @throws {ReachError} ERR_REACH_TIMEOUT when there is nothing */
+  async #discover(signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#setup
+    using deadline = deadlineSignal(runtime.clock, PREPARE_TIMEOUT_MS, signal)
+    this.#found = await discoverUpnp(this.#setup, DISCOVERY_BUDGET_MS, deadline.signal)
+    if (this.#found.length === 0)
+      throw new ReachError('ERR_REACH_TIMEOUT', `no UPnP gateway answers behind ${this.gatewayIp}`, {
+        details: { gatewayIp: this.gatewayIp },
+      })
+  }
+
+  /** Asks the service that made a grant. One that does not answer where it was is looked for once more. */
+  async #atItsMaker<T>(
+    grant: MappingGrant,
+    signal: AbortSignal,
+    ask: (mapper: IgdMapper) => Promise<T>,
+  ): Promise<T> {
+    const known = this.#found.find(({ client }) => hasMade(client, grant))
     try {
-      const answer = await this.#add(internal, attempt, options)
-      if (answer.kind === 'fault') return answer
-      endpoints = { internal, externalPort: grantedPort(attempt, answer.values) }
-      const entry = await this.#entry(endpoints, options)
-      // What is listed for another host is a conflict, whatever the router called it.
-      if (entry !== undefined && !isFor(entry, internal)) return CONFLICT
-      return { kind: 'granted', grant: await this.#grant(endpoints, attempt.lifetimeS, entry, options) }
+      if (known !== undefined) return await ask(known)
     } catch (error) {
-      await this.#takeBack(endpoints)
-      throw error
+      // A router's UPnP may listen on another port after each start.
+      if (!ReachError.is(error, 'ERR_REACH_SOCKET')) throw error
     }
-  }
-
-  /** Removes what may have been granted unseen; listed for another host, it stays. Not under the caller's signal. */
-  async #takeBack({ internal, externalPort }: Endpoints): Promise<void> {
-    const options = { localIp: internal.ip, timeoutMs: TAKE_BACK_TIMEOUT_MS }
-    const entry = await this.#entry({ internal, externalPort }, options)
-    if (entry === undefined || !isFor(entry, internal)) return
-    await this.#client.ask(deletePortMapping(internal.transport, externalPort), options)
-  }
-
-  /** Adds; an older mapping of ours that is in the way is removed first, once. */
-  async #add(
-    internal: MappingRequest['internal'],
-    attempt: MappingAttempt,
-    options: CallOptions,
-  ): Promise<SoapAnswer> {
-    const call = addPortMapping(attempt.action, {
-      transport: internal.transport,
-      externalPort: attempt.externalPort,
-      internalIp: internal.ip,
-      internalPort: internal.port,
-      lifetimeS: attempt.lifetimeS,
-      description: DESCRIPTION,
-    })
-    const answer = await this.#client.call(call, options)
-    if (answer.kind === 'done' || answer.code !== UPNP_ERROR.conflictInMappingEntry) return answer
-    const entry = await this.#entry({ internal, externalPort: attempt.externalPort }, options)
-    if (entry === undefined || !isFor(entry, internal)) return answer
-    await this.#client.call(deletePortMapping(internal.transport, attempt.externalPort), options)
-    return this.#client.call(call, options)
-  }
-
-  async #grant(
-    { internal, externalPort }: Endpoints,
-    askedS: number,
-    entry: PortMappingEntry | undefined,
-    options: CallOptions,
-  ): Promise<MappingGrant> {
-    const values = await this.#client.ask(GET_EXTERNAL_IP_ADDRESS, options)
-    const { serviceType, control } = this.#client.service
-    return {
-      protocol: 'upnp',
-      gatewayIp: this.gatewayIp,
-      internal,
-      externalIp: values === undefined ? undefined : externalIpAddress(values),
-      externalPort,
-      lifetimeS: grantedLifetimeS(askedS, entry?.lifetimeS),
-      keep: {
-        serviceType,
-        controlPath: control.path,
-        lease: askedS === 0 ? 'permanent' : 'timed',
+    await this.#discover(signal)
+    const found = this.#found.find(({ client }) => hasMade(client, grant))
+    if (found !== undefined) return ask(found)
+    throw new ReachError(
+      'ERR_REACH_TIMEOUT',
+      `the UPnP service that mapped port ${grant.externalPort} is gone`,
+      {
+        details: { gatewayIp: this.gatewayIp },
       },
-    }
+    )
   }
 
-  /** The mapping as listed; undefined when there is none or the router does not say. */
-  async #entry(endpoints: Endpoints, options: CallOptions): Promise<PortMappingEntry | undefined> {
-    const entry = await this.#lookUp(endpoints, options)
-    return entry === 'gone' || entry === 'unknown' ? undefined : entry
+  #filed(grant: MappingGrant): MappingGrant {
+    return { ...grant, gatewayIp: this.gatewayIp }
   }
 
-  async #lookUp(
-    { internal, externalPort }: Endpoints,
-    options: CallOptions,
-  ): Promise<PortMappingEntry | 'gone' | 'unknown'> {
-    const call = getSpecificPortMappingEntry(internal.transport, externalPort)
-    let answer: SoapAnswer
-    try {
-      answer = await this.#client.call(call, options)
-    } catch {
-      options.signal?.throwIfAborted()
-      return 'unknown' // a router that can't list can still map
-    }
-    if (answer.kind === 'done') return portMappingEntry(answer.values)
-    return answer.code === UPNP_ERROR.noSuchEntryInArray ? 'gone' : 'unknown'
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, signal])
   }
-
-  #options(localIp: string | undefined, signal: AbortSignal | undefined): CallOptions {
-    const signals = signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal]
-    return { signal: AbortSignal.any(signals), ...(localIp === undefined ? {} : { localIp }) }
-  }
-
-  /** After a crash, a mapping may have been made from an address that this host has lost since. */
-  #isOurs(ip: string): boolean {
-    return this.#runtime.network
-      .interfaces()
-      .some(({ addresses }) => addresses.some((address) => address.ip === ip))
-  }
-
-  #randomPort(): number {
-    const [high = 0, low = 0] = this.#runtime.random.bytes(2)
-    return FIRST_FREE_PORT + (((high << 8) | low) % (MAX_PORT + 1 - FIRST_FREE_PORT))
-  }
-}
-
-/** The fault of a router that says nothing, but has given the port to another host. */
-const CONFLICT: Fault = { kind: 'fault', code: UPNP_ERROR.conflictInMappingEntry, description: '' }
-
-function grantedPort(attempt: MappingAttempt, values: IgdValues): number {
-  return attempt.action === 'AddAnyPortMapping' ? reservedPort(values) : attempt.externalPort
-}
-
-/** False only when the router clearly names another host or port: some leave out either. */
-function isFor(entry: PortMappingEntry, internal: MappingRequest['internal']): boolean {
-  return (
-    (entry.internalIp ?? internal.ip) === internal.ip &&
-    (entry.internalPort ?? internal.port) === internal.port
-  )
-}
-
-/**
- * What is listed, when it makes sense: routers list 0 for leases that they do not count, and then the one that was asked
- * for is renewed in vain at worst.
- */
-function grantedLifetimeS(askedS: number, listedS: number | undefined): number {
-  if (listedS === undefined || listedS === 0) return askedS
-  return askedS === 0 ? listedS : Math.min(askedS, listedS)
 }

@@ -1,4 +1,4 @@
-import type { Gateway, Runtime, Timer, UdpSocket } from '../base/runtime.ts'
+import type { Gateway, Timer, UdpSocket } from '../base/runtime.ts'
 import { ipScope } from '../base/ip-range.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
 import { formatAddress, transportAddress } from '../base/transport-address.ts'
@@ -14,6 +14,7 @@ import {
   isPartOfGateway,
 } from '../protocol/port-mapping/ssdp.ts'
 import type { SsdpResponse } from '../protocol/port-mapping/ssdp.ts'
+import type { MapperSetup } from './gateway-mapper.ts'
 
 /** A device that answered, and from where. */
 export interface UpnpAnswer {
@@ -25,13 +26,11 @@ export interface UpnpAnswer {
 /** Ours: each round repeats the search, for datagrams get lost; the last one asks everything that is there. */
 const ROUNDS: readonly { readonly atMs: number; readonly targets: readonly string[] }[] = [
   { atMs: 0, targets: IGD_SEARCH_TARGETS },
-  { atMs: 200, targets: [...IGD_SEARCH_TARGETS, ...IGD_SERVICE_SEARCH_TARGETS] },
-  { atMs: 600, targets: [...IGD_SEARCH_TARGETS, ...IGD_SERVICE_SEARCH_TARGETS, SEARCH_ALL] },
+  { atMs: 150, targets: [...IGD_SEARCH_TARGETS, ...IGD_SERVICE_SEARCH_TARGETS] },
+  { atMs: 400, targets: [...IGD_SEARCH_TARGETS, ...IGD_SERVICE_SEARCH_TARGETS, SEARCH_ALL] },
 ]
-/** Ours: MX 1 allows a second from the last round on; who answers late is slow to map ports, too. */
-const SEARCH_TIMEOUT_MS = 1500
 /** Ours: after the first gateway, so long for others: they were asked in the same moment. */
-const MORE_GATEWAYS_MS = 300
+const MORE_GATEWAYS_MS = 150
 /** As others do: networks with more gateways than this are under attack. */
 export const MAX_ANSWERS = 10
 
@@ -39,13 +38,14 @@ export const MAX_ANSWERS = 10
  * Searches for gateway devices through one default gateway: that host itself, then the multicast group of its network
  * (some routers answer only the one, some only the other). One answer a device, at most {@link MAX_ANSWERS}; empty when
  * nobody answers or this host has no address there.
+ * @param timeoutMs MX 1 allows a second; who needs it is slow to map ports, too
  */
 export async function searchUpnp(
-  runtime: Runtime,
-  gateway: Gateway,
-  signal?: AbortSignal,
+  { runtime, gateway }: MapperSetup,
+  timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<readonly UpnpAnswer[]> {
-  signal?.throwIfAborted()
+  signal.throwIfAborted()
   const localIp = await runtime.network.sourceIpTowards(transportAddress(gateway.ip, SSDP_PORT))
   if (localIp === undefined) return []
   let socket: UdpSocket
@@ -62,9 +62,9 @@ export async function searchUpnp(
     await new Promise<void>((resolve, reject) => {
       const later = (delayMs: number, callback: () => void) =>
         timers.push(runtime.clock.setTimer(delayMs, callback))
-      onAbort = () => reject(signal?.reason)
-      if (signal?.aborted === true) onAbort()
-      signal?.addEventListener('abort', onAbort, { once: true })
+      onAbort = () => reject(signal.reason)
+      if (signal.aborted) onAbort()
+      signal.addEventListener('abort', onAbort, { once: true })
       socket.onPacket = ({ bytes, from }) => {
         const isFirst = search.receive(bytes, from)
         if (isFirst) later(MORE_GATEWAYS_MS, resolve)
@@ -77,10 +77,10 @@ export async function searchUpnp(
         if (atMs === 0) send()
         else later(atMs, send)
       }
-      later(SEARCH_TIMEOUT_MS, resolve)
+      later(timeoutMs, resolve)
     })
   } finally {
-    signal?.removeEventListener('abort', onAbort)
+    signal.removeEventListener('abort', onAbort)
     for (const timer of timers) timer.cancel()
     socket.close()
   }

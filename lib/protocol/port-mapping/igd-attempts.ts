@@ -18,6 +18,8 @@ export interface AttemptOptions {
   readonly internalPort: number
   /** Undefined: any; then the internal port first, as routers that map to equal ports alone demand (error 724). */
   readonly wantedPort: number | undefined
+  /** Whether another port than the wanted one will do. */
+  readonly acceptsOtherPort: boolean
   readonly lifetimeS: number
   /** A port from 1024 up that nobody can guess. */
   readonly randomPort: () => number
@@ -31,14 +33,17 @@ export class IgdAttempts {
   readonly #options: AttemptOptions
   #current: MappingAttempt
   #count = 1
+  #hasTriedSamePort: boolean
 
   constructor(options: AttemptOptions) {
     this.#options = options
     this.#current = {
-      action: options.version >= 2 ? 'AddAnyPortMapping' : 'AddPortMapping',
+      // What AddAnyPortMapping grants may be any port.
+      action: options.version >= 2 && isAnyAccepted(options) ? 'AddAnyPortMapping' : 'AddPortMapping',
       externalPort: options.wantedPort ?? options.internalPort,
       lifetimeS: options.lifetimeS,
     }
+    this.#hasTriedSamePort = this.#current.externalPort === options.internalPort
   }
 
   /** What to ask now. */
@@ -62,8 +67,9 @@ export class IgdAttempts {
       case UPNP_ERROR.conflictInMappingEntry:
       case UPNP_ERROR.conflictWithOtherMechanisms:
         return this.#otherPort()
-      case UPNP_ERROR.noPortMapsAvailable:
       case UPNP_ERROR.samePortValuesRequired:
+        return this.#samePort()
+      case UPNP_ERROR.noPortMapsAvailable:
         return undefined
       case UPNP_ERROR.invalidArgs:
       case UPNP_ERROR.actionFailed:
@@ -83,7 +89,18 @@ export class IgdAttempts {
   }
 
   #otherPort(): MappingAttempt | undefined {
-    if (this.#options.wantedPort !== undefined) return undefined
+    if (!isAnyAccepted(this.#options)) return undefined
     return { ...this.#current, externalPort: this.#options.randomPort() }
   }
+
+  #samePort(): MappingAttempt | undefined {
+    const { internalPort } = this.#options
+    if (!isAnyAccepted(this.#options) || this.#hasTriedSamePort) return undefined
+    this.#hasTriedSamePort = true
+    return { ...this.#current, externalPort: internalPort }
+  }
+}
+
+function isAnyAccepted({ wantedPort, acceptsOtherPort }: AttemptOptions): boolean {
+  return wantedPort === undefined || acceptsOtherPort
 }

@@ -1,7 +1,10 @@
-import type { Gateway, Runtime, UdpSocket } from '../../../lib/base/runtime.ts'
+import type { Gateway, OpenUdpOptions, Runtime, UdpSocket } from '../../../lib/base/runtime.ts'
 import { ReachError } from '../../../lib/base/errors.ts'
 import { ipScope } from '../../../lib/base/ip-range.ts'
 import type { TransportAddress } from '../../../lib/base/transport-address.ts'
+import type { MapperSetup } from '../../../lib/portmap/gateway-mapper.ts'
+import { transportAddress } from '../../../lib/base/transport-address.ts'
+import { SSDP_PORT } from '../../../lib/protocol/port-mapping/ssdp.ts'
 import { nodeRuntime } from '../../../lib/net/node-runtime.ts'
 import { openUdp } from '../../../lib/net/udp-socket.ts'
 
@@ -29,7 +32,8 @@ export class FakeLan {
   readonly searches: string[] = []
   readonly runtime: Runtime
   readonly gateway: Gateway
-  readonly #answers: readonly FakeAnswer[]
+  readonly #listeners = new Set<UdpSocket>()
+  #answers: readonly FakeAnswer[]
   readonly #localIp: string
 
   constructor(gatewayIp: string, answers: readonly FakeAnswer[]) {
@@ -43,7 +47,7 @@ export class FakeLan {
       network: {
         ...real.network,
         sourceIpTowards: () => Promise.resolve(this.#localIp),
-        openUdp: () => this.#openUdp(),
+        openUdp: (options) => (options.port === SSDP_PORT ? this.#openListener(options) : this.#openUdp()),
         connectTcp: (to, options) => {
           this.dialled.push(to.ip)
           if (ipScope(to.ip) === 'loopback') return real.network.connectTcp(to, options)
@@ -53,6 +57,40 @@ export class FakeLan {
         },
       },
     }
+  }
+
+  /** What a mapper for this network is made of. */
+  get setup(): MapperSetup {
+    return { runtime: this.runtime, gateway: this.gateway, clientIp: this.#localIp }
+  }
+
+  /** How many sockets hear announcements. */
+  get listeners(): number {
+    return this.#listeners.size
+  }
+
+  /** Other devices are there from now on. */
+  becomes(answers: readonly FakeAnswer[]): void {
+    this.#answers = answers
+  }
+
+  /** A NOTIFY to the group. */
+  announce(from: string, headers: readonly string[]): void {
+    const bytes = new TextEncoder().encode(['NOTIFY * HTTP/1.1', ...headers, '', ''].join('\r\n'))
+    for (const { onPacket } of this.#listeners) onPacket?.({ bytes, from: transportAddress(from, SSDP_PORT) })
+  }
+
+  #openListener({ family, joins = [] }: OpenUdpOptions): Promise<UdpSocket> {
+    if (joins.length !== 1) throw new Error('it joins no group')
+    const listener: UdpSocket = {
+      local: transportAddress(family === 'ipv4' ? '0.0.0.0' : '::', SSDP_PORT),
+      send: () => undefined,
+      onPacket: undefined,
+      onSendError: undefined,
+      close: () => void this.#listeners.delete(listener),
+    }
+    this.#listeners.add(listener)
+    return Promise.resolve(listener)
   }
 
   async #openUdp(): Promise<UdpSocket> {
@@ -75,7 +113,7 @@ export class FakeLan {
     const way = to.ip === this.gateway.ip ? 'unicast' : 'multicast'
     for (const answer of this.#answers) {
       if ((answer.target ?? IGD) !== target || (answer.hears ?? way) !== way) continue
-      const text = `HTTP/1.1 200 OK\r\nLOCATION: ${answer.location}\r\nST: ${target}\r\nUSN: uuid:1::${target}\r\n\r\n`
+      const text = `HTTP/1.1 200 OK\r\nLOCATION: ${answer.location}\r\nST: ${target}\r\nUSN: uuid:1::${target}\r\nBOOTID.UPNP.ORG: 7\r\n\r\n`
       using device = await openUdp({ family: this.gateway.family, ip: answer.from })
       device.send(new TextEncoder().encode(text), replyTo)
     }

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from 'ava'
 import { transportAddress } from '../../../lib/base/transport-address.ts'
-import { discoverUpnp } from '../../../lib/portmap/discover-upnp.ts'
 import type { GatewayMapper } from '../../../lib/portmap/gateway-mapper.ts'
+import { UpnpMapper } from '../../../lib/portmap/upnp-mapper.ts'
 import { FakeIgd } from './fake-igd.ts'
 import type { FakeIgdOptions } from './fake-igd.ts'
 import { FakeLan } from './fake-lan.ts'
@@ -13,24 +13,25 @@ export async function igdOf(t: ExecutionContext, options: FakeIgdOptions = {}): 
   return igd
 }
 
-/** What a LAN with these routers alone leads to; the first is the default gateway. */
-export async function mappersOf(
-  t: ExecutionContext,
-  ...igds: readonly FakeIgd[]
-): Promise<readonly GatewayMapper[]> {
-  const answers = igds.map(({ ip, location }) => ({ from: ip, location }))
-  const lan = new FakeLan(igds[0]?.ip ?? '127.0.0.1', answers)
-  const mappers = await discoverUpnp(lan.runtime, [lan.gateway])
-  t.teardown(() => {
-    for (const mapper of mappers) mapper.close()
-  })
-  return mappers
+/** A LAN with these routers, which answer from where they are; the first is the default gateway. */
+export function lanOf(...igds: readonly FakeIgd[]): FakeLan {
+  return new FakeLan(
+    igds[0]?.ip ?? '127.0.0.1',
+    igds.map(({ ip, location }) => ({ from: ip, location })),
+  )
 }
 
-/** The one mapper that a router leads to. */
+/** A mapper that closes with the test; it has not looked for anything yet. */
+export function mapperIn(t: ExecutionContext, lan: FakeLan): GatewayMapper {
+  const mapper = new UpnpMapper(lan.setup)
+  t.teardown(() => mapper.close())
+  return mapper
+}
+
+/** A mapper that has found this router. */
 export async function mapperOf(t: ExecutionContext, igd: FakeIgd): Promise<GatewayMapper> {
-  const [mapper, ...others] = await mappersOf(t, igd)
-  if (mapper === undefined || others.length > 0) throw new Error(`${1 + others.length} mappers`)
+  const mapper = mapperIn(t, lanOf(igd))
+  await mapper.prepare()
   return mapper
 }
 
@@ -38,5 +39,7 @@ export async function mapperOf(t: ExecutionContext, igd: FakeIgd): Promise<Gatew
 export const REQUEST = {
   internal: transportAddress('127.0.0.1', 4000),
   externalPort: undefined,
+  acceptsOtherPort: true,
   lifetimeS: 3600,
+  nonce: '000000000000000000000000',
 } as const
