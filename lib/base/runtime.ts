@@ -87,6 +87,8 @@ export interface MulticastJoin {
 /** How to dial a TCP connection. */
 export interface ConnectTcpOptions {
   readonly signal?: AbortSignal
+  /** An address of this host to dial from. Default: the one that the system picks. */
+  readonly localIp?: string
   readonly localPort?: number
 }
 
