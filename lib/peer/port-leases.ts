@@ -3,7 +3,10 @@ import type { Runtime } from '../base/runtime.ts'
 import { nodeRuntime } from '../net/node-runtime.ts'
 import { MappingJournal } from '../portmap/mapping-journal.ts'
 import { MappingLease } from '../portmap/mapping-lease.ts'
+import { natPmpMapper } from '../portmap/nat-pmp-mapper.ts'
+import { pcpMapper } from '../portmap/pcp-mapper.ts'
 import { PortMapper, newNonce } from '../portmap/port-mapper.ts'
+import { upnpMapper } from '../portmap/upnp-mapper.ts'
 import { MappingProver } from '../proof/mapping-prover.ts'
 import { listenForProof } from '../proof/proof-listener.ts'
 import type { MappingTrial } from '../protocol/port-mapping/mapping-trial.ts'
@@ -91,7 +94,10 @@ export class PortLeases implements AsyncDisposable {
   async #openMapper(signal: AbortSignal | undefined): Promise<PortMapper> {
     const journal = this.#home === undefined ? undefined : new MappingJournal(this.#home, this.#runtime)
     this.#journal = journal
-    const mapper = new PortMapper({ runtime: this.#runtime, ...(journal === undefined ? {} : { journal }) })
+    const mapper = new PortMapper({
+      ...{ runtime: this.#runtime, factories: [pcpMapper, natPmpMapper, upnpMapper] },
+      ...(journal === undefined ? {} : { journal }),
+    })
     try {
       await mapper.cleanUp(signal)
       return mapper

@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava'
+import type { Gateway } from '../../cli/demo/lab/gateway.ts'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
 import type { SiteKind } from '../../cli/demo/lab/site-kinds.ts'
@@ -23,6 +24,7 @@ const PORT = 25_565
 interface Home {
   readonly alice: Station
   readonly visitor: LabNode
+  readonly gateway: Gateway
   /** Undefined where the router maps nothing. */
   readonly router: Miniupnpd | undefined
   /** The ports that the router lists. */
@@ -55,7 +57,7 @@ async function homeOf(t: ExecutionContext, lab: NetnsLab, options: HomeOptions =
     t.is(joined.code, 0, joined.stderr)
   }
   const listed = async () => (await alice.shell('upnpc -l')).stdout
-  return { alice, visitor, router, listed }
+  return { alice, visitor, gateway, router, listed }
 }
 
 /** A program of alice's that greets whoever connects. */
@@ -207,5 +209,40 @@ mapTest(
     await router?.stopForwarding()
     t.like(await pcp('--deep'), { value: 'unreachable-from-outside', proven: false })
     t.notRegex(await listed(), /->192/)
+  },
+)
+
+mapTest(
+  'the same over UPnP alone: mapped, proven, inferred, removed, and cleaned up after a kill',
+  async (t, lab) => {
+    const { alice, visitor, listed } = await homeOf(t, lab, { router: { natPmp: false } })
+    await greeter(alice)
+    const program = alice.start('map', String(PORT))
+    t.like(await ready(program), { external: `${OUTSIDE_IP}:${PORT}`, protocol: 'upnp', proof: 'accepted' })
+    t.is(await knock(visitor), 'hello\n')
+    await program.stop('SIGKILL')
+    t.regex(await listed(), new RegExp(`${PORT}->`))
+    const next = alice.start('map', '30001', '--udp')
+    t.like(await ready(next), { external: `${OUTSIDE_IP}:30001`, protocol: 'upnp', proof: 'received' })
+    t.notRegex(await listed(), new RegExp(`${PORT}->`))
+    t.deepEqual(await next.stop(), { code: 0, signal: undefined }, next.stderr)
+    t.notRegex(await listed(), /->192/)
+  },
+)
+
+mapTest(
+  'a port outside that somebody else has is not had: the exit code is 3, and another one is asked for',
+  async (t, lab) => {
+    const { alice, gateway, listed } = await homeOf(t, lab, { isMember: false })
+    const other = await lab.host('other')
+    await gateway.attach(other, { ips: ['192.168.2.11'] })
+    await other.exec('upnpc', ['-a', '192.168.2.11', '30001', '30010', 'TCP'], { timeoutMs: 20_000 })
+    t.regex(await listed(), /30010->192\.168\.2\.11:30001/)
+    const { code, stderr } = await alice.run('map', '30002', '--external', '30010')
+    t.is(code, 3, stderr)
+    t.regex(stderr, /error: 192\.168\.2\.1 /)
+    t.regex(stderr, /hint: .*another port/)
+    t.regex(await listed(), /30010->192\.168\.2\.11:30001/)
+    t.notRegex(await listed(), /->192\.168\.2\.10:/)
   },
 )
