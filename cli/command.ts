@@ -13,6 +13,8 @@ import type { InviteCommand } from './commands/invite.ts'
 import { parseInvite } from './commands/invite.ts'
 import type { JoinCommand } from './commands/join.ts'
 import { parseJoin } from './commands/join.ts'
+import type { MapCommand } from './commands/map.ts'
+import { parseMap } from './commands/map.ts'
 import type { PeersCommand } from './commands/peers.ts'
 import { parsePeers } from './commands/peers.ts'
 import type { PingCommand } from './commands/ping.ts'
@@ -39,6 +41,7 @@ export type Command =
   | ExposeCommand
   | ConnectCommand
   | PingCommand
+  | MapCommand
   | PeersCommand
   | IdentityCommand
   | InviteCommand
@@ -54,6 +57,7 @@ const NETWORK_COMMANDS = {
   expose: parseExpose,
   connect: parseConnect,
   ping: parsePing,
+  map: parseMap,
   peers: parsePeers,
   identity: parseIdentity,
   invite: parseInvite,

@@ -27,6 +27,9 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'ERR_REACH_RELAY_UNREACHABLE':
     case 'ERR_REACH_NOT_REACHABLE':
     case 'ERR_REACH_PEER_OFFLINE':
+    case 'ERR_REACH_NO_GATEWAY':
+    case 'ERR_REACH_MAPPING_REFUSED':
+    case 'ERR_REACH_MAPPING_UNREACHABLE':
       return EXIT.notReachable
     case 'ERR_REACH_ABORTED':
       return EXIT.interrupted

@@ -11,6 +11,7 @@ import { runExpose } from './commands/expose.ts'
 import { runIdentity } from './commands/identity.ts'
 import { runInvite } from './commands/invite.ts'
 import { runJoin } from './commands/join.ts'
+import { runMap } from './commands/map.ts'
 import { runPeers } from './commands/peers.ts'
 import { runPing } from './commands/ping.ts'
 import { runRelayStatus } from './commands/relay-status.ts'
@@ -66,6 +67,8 @@ function run(command: Command, output: Output, signal: AbortSignal): Promise<Exi
       return runConnect(command, process.stdin, process.stdout, output, signal)
     case 'ping':
       return runPing(command, output, signal)
+    case 'map':
+      return runMap(command, output, signal)
     case 'peers':
       return runPeers(command, output, Date.now(), signal)
     case 'identity':

@@ -12,6 +12,7 @@ Commands:
   connect       reach what another member exposes: as a local port, a socket, or standard input and output
   ping          how far away a member is, and by which path
   peers         who can be reached now
+  map           open a port of your router for a program here, and prove it from outside
   invite        let somebody join the network: prints one string
   join          join a network with that string
   identity      who you are: your key, your name, your certificate
@@ -34,7 +35,8 @@ Finds out what this network does to peer-to-peer traffic. Takes 1 to 5 seconds.
 Options:
   --relay URL        ask this relay in every way: https://HOST[:PORT][#sha256=HEX], http://HOST[:PORT], HOST
   --stun HOST:PORT   ask this STUN server (port 3478 if left out); repeat for more
-  --deep             also hairpinning and how long idle bindings live; takes up to 3 minutes
+  --deep             also hairpinning and how long idle bindings live; takes up to 3 minutes. With a home that has joined
+                     a network: maps a port for some seconds, and has a relay try whether anything comes in
   --html FILE        write the report as a web page, too
   --json             print the report as one JSON value (docs/diagnose.md)
   --home DIR         folder for settings (default: the platform's)
@@ -155,6 +157,31 @@ Exit codes: 0 there was an answer, 1 failed, 2 usage, 3 the peer or all relays a
 
 Example:
   $ p2p-reach ping alice --count 3
+`,
+  map: `Usage: p2p-reach map PORT [--tcp|--udp] [--external PORT] [--json]
+
+Asks the router for a port (PCP, NAT-PMP or UPnP), has a relay of your network try it from outside, keeps it renewed until
+interrupted, and removes it then. What a crash leaves behind is removed by the next start. A home that has joined no network
+gets the mapping, too, but nobody to prove it.
+
+Options:
+  --tcp                  for TCP (the default)
+  --udp                  for UDP
+  --external PORT        this port outside, and no other (default: the same number, or one that the router gives)
+  --json                 events as JSON lines: ready, restoring, error, closed
+  --allow-open-key-file  use a key file that others can read
+  --home DIR             the folder that  p2p-reach join  made (default: the platform's)
+  --config FILE          settings file (default: config.json in the home folder)
+
+The line "ready" has external, externalPort, internal, transport, protocol, gateway, lifetimeS, and proof: "received" (a relay's
+random bytes came in), "accepted" (your program took a relay's connection), "inferred" (a second mapping beside it works), or
+"unproven" with why and hint. It comes again when the mapping was made anew.
+
+Exit codes: 0 ended by Ctrl-C, 1 failed, 2 usage, 3 no gateway maps ports, it refused, or nothing comes in through the mapping;
+4 not trusted.
+
+Example:
+  $ p2p-reach map 25565
 `,
   peers: `Usage: p2p-reach peers [--json]
 

@@ -105,6 +105,21 @@ export type { Runtime } from './base/runtime.ts'
 export { nodeRuntime } from './net/node-runtime.ts'
 export type { ConnectOptions, Exposure, ListenOptions, PeerOptions } from './peer/peer.ts'
 export { Peer } from './peer/peer.ts'
+export type { MapPortOptions, MappedPort } from './peer/map-port.ts'
+export type { MapPortAloneOptions } from './peer/port-leases.ts'
+export { mapPort } from './peer/port-leases.ts'
+export type { LeaseState, RestoreReason } from './portmap/lease-state.ts'
+export type { MappingGrant, MappingProtocol } from './protocol/port-mapping/mapping.ts'
+export type {
+  FailureCause,
+  MappingProof,
+  ProofFacts,
+  ProofKind,
+  UnprovenReason,
+} from './protocol/port-mapping/mapping-proof.ts'
+export type { MappingTrial } from './protocol/port-mapping/mapping-trial.ts'
+export type { ProbeOutcome } from './protocol/relay/probe-outcome.ts'
+export { proofHint } from './protocol/port-mapping/failure-cause.ts'
 export type { PeerEvent, PeerNames } from './peer/peer-event.ts'
 export type { PingOptions, Pong } from './peer/peer-session.ts'
 export { PeerSession } from './peer/peer-session.ts'

@@ -39,7 +39,9 @@ export function formatMetrics(metrics: RelayMetrics): string {
       ...gauge('p2p_reach_strangers', 'control connections without a proven key', metrics.network.strangers),
     )
   }
-  if (metrics.network !== undefined) lines.push(...dataLines(metrics.network))
+  if (metrics.network !== undefined) {
+    lines.push(...dataLines(metrics.network), ...proofs(metrics.network.proofs))
+  }
   lines.push(...gauge('p2p_reach_tcp_connections', 'open TCP connections', metrics.tcpConnections))
   lines.push(...gauge('p2p_reach_newcomers', 'TCP connections that have proven nothing', metrics.newcomers))
   lines.push(...gauge('p2p_reach_uptime_seconds', 'seconds since the start', Math.round(metrics.uptimeS)))
@@ -55,6 +57,15 @@ function dataLines(counters: DataCounters): readonly string[] {
     ...counter('p2p_reach_relayed_bytes_total', 'bytes that were carried', counters.bytesTotal),
     ...gauge('p2p_reach_path_buffer_bytes', 'memory of read buffers of paths', counters.bufferBytes),
     ...refusals(counters.refusedRequests),
+  ]
+}
+
+function proofs(byOutcome: ControlCounters['proofs']): readonly string[] {
+  const name = 'p2p_reach_proofs_total'
+  return [
+    `# HELP ${name} ports of members that were tried from outside, by what became of it`,
+    `# TYPE ${name} counter`,
+    ...[...byOutcome].map(([outcome, count]) => `${name}{outcome="${outcome}"} ${count}`),
   ]
 }
 

@@ -18,6 +18,8 @@ import type { ExternalCa } from './authority/external-ca.ts'
 import { AdminService } from './control/admin-service.ts'
 import type { ControlCounters } from './control/control-server.ts'
 import { ControlServer } from './control/control-server.ts'
+import type { ProofLimits } from './control/port-prover.ts'
+import { PortProver } from './control/port-prover.ts'
 import type { RelayNetwork } from './control/relay-network.ts'
 import type { DataCounters, DataLimits } from './data/data-service.ts'
 import { DataService } from './data/data-service.ts'
@@ -41,6 +43,8 @@ export interface OwnNetworkOptions {
   readonly tokenRate?: RateLimitOptions
   /** Of paths between members. Default: see data-service.ts and rendezvous.ts. */
   readonly dataLimits?: DataLimits
+  /** Of proofs that members' ports are open. Default: see port-prover.ts. */
+  readonly proofLimits?: ProofLimits
 }
 
 /** A network that the relay has joined, as whoever keeps its membership knows it. */
@@ -51,6 +55,8 @@ export interface JoinedNetworkOptions {
   readonly onCredentials: (listener: () => void) => void
   /** Of paths between members. Default: see data-service.ts and rendezvous.ts. */
   readonly dataLimits?: DataLimits
+  /** Of proofs that members' ports are open. Default: see port-prover.ts. */
+  readonly proofLimits?: ProofLimits
 }
 
 /** Ours: a day; the revocation list lives for a week. */
@@ -96,7 +102,9 @@ export class NetworkService implements AsyncDisposable {
       const resources = new ClosingStack()
       const data = dataServiceOf(runtime, options.network, options.dataLimits)
       resources.use(data)
-      const control = new ControlServer(runtime.clock, options.network, data)
+      const prover = new PortProver(runtime, options.proofLimits)
+      const control = new ControlServer(runtime.clock, options.network, { data, prover })
+      resources.defer(() => control.close())
       options.onCredentials(() => onCredentials(options.network.credentials))
       return new NetworkService({ control, data }, options.network, resources, {
         isNew: false,
@@ -144,7 +152,8 @@ export class NetworkService implements AsyncDisposable {
       state: () => stateOf(authority, publicAddresses()),
     }
     const data = resources.use(dataServiceOf(runtime, network, options.dataLimits))
-    const control = new ControlServer(runtime.clock, network, data, options.tokenRate)
+    const prover = new PortProver(runtime, options.proofLimits)
+    const control = new ControlServer(runtime.clock, network, { data, prover }, options.tokenRate)
     resources.defer(() => control.close())
     const admin = new AdminService(authority, {
       relays: publicAddresses,

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import type { DiagnoseReport } from '../../lib/index.ts'
-import { ReachError, diagnose, isAnythingReachable, parseTargets } from '../../lib/index.ts'
+import { Peer, ReachError, diagnose, isAnythingReachable, parseTargets } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { renderHtmlReport } from '../html/html-report.ts'
@@ -26,6 +26,8 @@ export interface DiagnoseCommand {
   readonly relays: readonly string[]
   readonly stun: readonly string[]
   readonly deep: boolean
+  /** Who has joined a network has a relay that can prove a mapping. */
+  readonly home: string
   readonly htmlFile: string | undefined
   readonly json: boolean
 }
@@ -47,6 +49,7 @@ export function parseDiagnose(argv: readonly string[], env: Environment): Diagno
     relays,
     stun,
     deep: settings.flag('deep'),
+    home: settings.home,
     htmlFile: settings.text('html'),
     json: settings.flag('json'),
   }
@@ -62,14 +65,27 @@ export async function runDiagnose(
   let report: DiagnoseReport
   try {
     const { relays, stun, deep } = command
+    await using peer = deep ? await memberOf(command.home) : undefined
+    const trial =
+      peer === undefined ? {} : { tryMapping: (trialSignal: AbortSignal) => peer.tryMapping(trialSignal) }
     const onProgress = progress === undefined ? {} : { onProgress: progress.handle }
-    report = await diagnose({ relays, stun, deep, env, signal, ...onProgress })
+    report = await diagnose({ relays, stun, deep, env, signal, ...onProgress, ...trial })
   } finally {
     progress?.close()
   }
   output.result(renderReport(report, command.json, output))
   if (command.htmlFile !== undefined) await writeReportPage(command.htmlFile, report, output)
   return isAnythingReachable(report) ? EXIT.ok : EXIT.notReachable
+}
+
+/** Undefined for who can't be a member just now: that is no matter of this diagnosis. */
+async function memberOf(home: string): Promise<Peer | undefined> {
+  try {
+    return await Peer.open({ home })
+  } catch (error) {
+    if (ReachError.is(error)) return undefined
+    throw error
+  }
 }
 
 function openProgress(output: Output, signal: AbortSignal): LiveProgress {

@@ -70,11 +70,25 @@ export interface OpenUdpOptions {
   readonly ip?: string
   /** Default: one the system picks. */
   readonly port?: number
+  /**
+   * Multicast groups to hear, each through one interface. The port is then shared with other programs that hear the same.
+   * Groups that can't be joined are left out: an interface may go away at any moment. Default: none.
+   */
+  readonly joins?: readonly MulticastJoin[]
+}
+
+/** A multicast group, heard through one interface. */
+export interface MulticastJoin {
+  readonly group: string
+  /** This host's address on the interface; a link-local one with its zone for IPv6. */
+  readonly via: string
 }
 
 /** How to dial a TCP connection. */
 export interface ConnectTcpOptions {
   readonly signal?: AbortSignal
+  /** An address of this host to dial from. Default: the one that the system picks. */
+  readonly localIp?: string
   readonly localPort?: number
 }
 

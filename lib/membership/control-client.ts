@@ -69,6 +69,7 @@ export class ControlClient implements ControlChannel {
   #pinger: Timer | undefined
   #isProbing = false
   #nextId = 1
+  #seenAs: string | undefined
 
   private constructor(socket: TLSSocket, remote: TransportAddress, runtime: Runtime) {
     this.#socket = socket
@@ -122,6 +123,10 @@ export class ControlClient implements ControlChannel {
     return this.#closed
   }
 
+  get seenAs(): string | undefined {
+    return this.#seenAs
+  }
+
   async ask<T extends ControlReply['type']>(
     request: Readonly<Record<string, unknown>>,
     types: readonly T[],
@@ -159,7 +164,7 @@ export class ControlClient implements ControlChannel {
   }
 
   /** Proves our key, bound to this very connection. @throws {ReachError} ERR_REACH_TRUST_… as the relay sees us */
-  authenticate(
+  async authenticate(
     { chain, privateKey }: TlsCredentials,
     report: TrustReport,
     addresses: readonly string[],
@@ -175,7 +180,9 @@ export class ControlClient implements ControlChannel {
       addresses,
       ...report,
     }
-    return this.ask(request, ['welcome'], signal)
+    const welcome = await this.ask(request, ['welcome'], signal)
+    this.#seenAs = welcome.seenAs
+    return welcome
   }
 
   nextId(): number {

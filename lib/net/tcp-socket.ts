@@ -15,30 +15,30 @@ export type NodeTcpSocket = Socket & TcpSocket
  * Dials, without delay of small writes (TCP_NODELAY). Each direction ends by itself: the other side's end does not end
  * ours. Sets no time limit: hand in a deadline's signal. Once connected, the signal has no say any more.
  * @throws {ReachError} ERR_REACH_SOCKET with the system's code in `details.code`; ERR_REACH_ADDRESS_IN_USE and
- * ERR_REACH_PERMISSION for a local port that can't be had
+ * ERR_REACH_PERMISSION for a local port that can't be had; ERR_REACH_SOCKET also for a local IP that is not ours
  * @throws the signal's reason when it fires first
  */
 export async function connectTcp(
   to: TransportAddress,
   options: ConnectTcpOptions = {},
 ): Promise<NodeTcpSocket> {
-  const { signal, localPort } = options
+  const { signal } = options
   signal?.throwIfAborted()
   const startMs = nodeClock.nowMs()
-  const socket = dial(to, localPort)
+  const socket = dial(to, options)
   try {
     await connected(socket, signal)
   } catch (error) {
     const code = signal?.aborted === true ? 'ABORTED' : systemCode(error)
     publishTcpConnectionFailed({ family: to.family, code, elapsedMs: nodeClock.nowMs() - startMs })
     signal?.throwIfAborted()
-    throw errorOf(error, to, localPort)
+    throw errorOf(error, to, options)
   }
   publishTcpConnectionOpened({ family: to.family, elapsedMs: nodeClock.nowMs() - startMs })
   return withEnds(socket, to)
 }
 
-function dial(to: TransportAddress, localPort: number | undefined): Socket {
+function dial(to: TransportAddress, { localIp, localPort }: ConnectTcpOptions): Socket {
   // Not `new Socket().connect(…)`: that ignores noDelay (seen with strace on Node 20.20).
   return connect({
     host: to.ip,
@@ -46,6 +46,7 @@ function dial(to: TransportAddress, localPort: number | undefined): Socket {
     family: to.family === 'ipv4' ? 4 : 6,
     noDelay: true,
     allowHalfOpen: true,
+    ...(localIp === undefined ? {} : { localAddress: localIp }),
     ...(localPort === undefined ? {} : { localPort }),
   })
 }
@@ -88,9 +89,10 @@ function withEnds(socket: Socket, remote: TransportAddress): NodeTcpSocket {
   return Object.assign(socket, { local: transportAddress(localAddress, localPort, 'tcp'), remote })
 }
 
-function errorOf(error: unknown, to: TransportAddress, localPort: number | undefined): ReachError {
-  if (localPort !== undefined && isBindError(error)) {
-    return bindError(error, transportAddress(to.family === 'ipv4' ? '0.0.0.0' : '::', localPort, 'tcp'))
+function errorOf(error: unknown, to: TransportAddress, options: ConnectTcpOptions): ReachError {
+  const { localIp = to.family === 'ipv4' ? '0.0.0.0' : '::', localPort = 0 } = options
+  if ((options.localIp ?? options.localPort) !== undefined && isBindError(error)) {
+    return bindError(error, transportAddress(localIp, localPort, 'tcp'))
   }
   return connectError(error, to)
 }

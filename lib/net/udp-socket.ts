@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import type { RemoteInfo, Socket } from 'node:dgram'
-import type { OpenUdpOptions, SendError, UdpPacket, UdpSocket } from '../base/runtime.ts'
+import type { MulticastJoin, OpenUdpOptions, SendError, UdpPacket, UdpSocket } from '../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
 import { isIp, transportAddress } from '../base/transport-address.ts'
 import {
@@ -34,7 +34,7 @@ export async function openUdp(options: OpenUdpOptions): Promise<NodeUdpSocket> {
   const wanted = transportAddress(options.ip ?? unspecifiedIp(options.family), options.port ?? 0)
   if (wanted.family !== options.family) throw new RangeError(`${wanted.ip} is no ${options.family} address`)
   return new Promise((resolve, reject) => {
-    const socket = newSocket(options.family)
+    const socket = newSocket(options.family, options.joins !== undefined)
     socket.once('error', (error) => {
       socket.close()
       reject(bindError(error, wanted))
@@ -42,6 +42,7 @@ export async function openUdp(options: OpenUdpOptions): Promise<NodeUdpSocket> {
     // Exclusive: in a node:cluster worker the socket would otherwise be shared with all other workers.
     socket.bind({ port: wanted.port, address: wanted.ip, exclusive: true }, () => {
       socket.removeAllListeners('error')
+      for (const join of options.joins ?? []) joinGroup(socket, join)
       resolve(new NodeUdpSocket(socket))
     })
   })
@@ -156,13 +157,29 @@ export class NodeUdpSocket implements UdpSocket, Disposable {
  * Node looks up even IP literals asynchronously, so `send` would leave after the TTL was already set back. This lookup
  * answers at once, which makes `send` synchronous (measured: the TTL then applies to exactly that packet).
  */
-export function newSocket(family: AddressFamily): Socket {
+export function newSocket(family: AddressFamily, isShared = false): Socket {
   const version = family === 'ipv4' ? 4 : 6
   return createSocket({
+    reuseAddr: isShared,
     type: family === 'ipv4' ? 'udp4' : 'udp6',
     ipv6Only: family === 'ipv6',
     lookup: (ip, _options, callback) => callback(null, ip, version),
   })
+}
+
+/** Node names IPv4 interfaces by their address, IPv6 ones by a zone behind any address. */
+function joinGroup(socket: Socket, { group, via }: MulticastJoin): void {
+  const zone = via.indexOf('%')
+  try {
+    socket.addMembership(group, zone < 0 ? via : `::${via.slice(zone)}`)
+  } catch (error) {
+    // The interface is gone, or joined already by another of its addresses.
+    publishUdpSocketFailed({ family: isIpv6(via) ? 'ipv6' : 'ipv4', code: systemCode(error) })
+  }
+}
+
+function isIpv6(ip: string): boolean {
+  return ip.includes(':')
 }
 
 function unspecifiedIp(family: AddressFamily): string {

@@ -12,10 +12,14 @@ import { Membership } from '../membership/membership.ts'
 import { Renewal } from '../membership/renewal.ts'
 import { nodeRuntime } from '../net/node-runtime.ts'
 import type { LinkOptions } from '../protocol/link/link-options.ts'
-import type { Incoming, PresentPeer } from '../relay/relay-client.ts'
+import type { MappingTrial } from '../protocol/port-mapping/mapping-trial.ts'
+import type { Incoming, PresentPeer, RelayClient } from '../relay/relay-client.ts'
 import { SessionHost } from '../session/session-host.ts'
 import type { Session } from '../session/session.ts'
 import type { SessionStream } from '../session/session-stream.ts'
+import type { MapPortOptions, MappedPort } from './map-port.ts'
+import { mapPortWith } from './map-port.ts'
+import { PortLeases } from './port-leases.ts'
 import { whenAccepted } from './open-stream.ts'
 import type { PeerEvent, PeerNames } from './peer-event.ts'
 import { PeerSession } from './peer-session.ts'
@@ -71,6 +75,8 @@ const MEND_PAUSE_MS = 250
 const CLOSE_TIMEOUT_MS = 1000
 /** Ours: handshakes of others under way at once; each costs a millisecond of the processor, and some memory. */
 const MAX_HANDSHAKES = 64
+/** Ours: how long a mapping waits for the first relay, which could prove it. */
+const PROOF_RELAY_TIMEOUT_MS = 5000
 /** Ours: how often a process that does not keep the home itself looks what the keeper has stored. */
 const FOLLOW_INTERVAL_MS = 30_000
 
@@ -95,6 +101,7 @@ export class Peer implements AsyncDisposable {
   readonly #links: RelayLinks
   readonly #resources = new ClosingStack()
   readonly #dials = new Map<string, Promise<Session>>()
+  #leases: PortLeases | undefined
   readonly #stop = new AbortController()
   #settle: (error: ReachError | undefined) => void = () => undefined
   /** Only where this process keeps the home folder. */
@@ -232,6 +239,31 @@ export class Peer implements AsyncDisposable {
   }
 
   /**
+   * Asks the gateway for a port (PCP, NAT-PMP or UPnP), and has a relay of the network try it from outside. It is renewed,
+   * and proven and made anew when needed, until it or the peer is closed. Only a state whose proof is `proven` may be
+   * told to others; without a relay it stays `unproven`.
+   * @param port that a program of this host listens on
+   * @throws {RangeError} when a port is none
+   * @throws {ReachError} ERR_REACH_NO_GATEWAY, ERR_REACH_MAPPING_REFUSED, ERR_REACH_MAPPING_UNREACHABLE when nothing comes in
+   */
+  async mapPort(port: number, options: MapPortOptions = {}): Promise<MappedPort> {
+    const leases = this.#portLeases()
+    await this.#proofRelay(options.signal)
+    const setup = { runtime: this.#runtime, openLease: leases.open, relays: () => this.#proofRelays() }
+    return await mapPortWith(setup, port, options)
+  }
+
+  /**
+   * Maps a port for the time of a test, has it tried from outside, and removes it: what `diagnose` takes as `tryMapping`.
+   * @throws the signal's reason
+   */
+  async tryMapping(signal?: AbortSignal): Promise<MappingTrial> {
+    const leases = this.#portLeases()
+    await this.#proofRelay(signal)
+    return await leases.try(() => this.#proofRelays(), signal)
+  }
+
+  /**
    * The session with a peer on which we open streams: the one that is there, or a new one. @internal
    * @param peer name or PeerId, as `parsePeer` gives it
    */
@@ -261,6 +293,21 @@ export class Peer implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #portLeases(): PortLeases {
+    this.#checkOpen()
+    return (this.#leases ??= this.#resources.use(new PortLeases(this.#runtime, this.#membership.home)))
+  }
+
+  #proofRelays(): readonly RelayClient[] {
+    return this.#links.up.flatMap(({ client }) => client ?? [])
+  }
+
+  /** Waits a while for the first relay; without one, a mapping is unproven. Rejects with the signal's reason. */
+  async #proofRelay(signal: AbortSignal | undefined): Promise<void> {
+    using deadline = deadlineSignal(this.#runtime.clock, PROOF_RELAY_TIMEOUT_MS, signal)
+    await this.#links.ready(deadline.signal).catch(() => signal?.throwIfAborted())
   }
 
   async #start(): Promise<void> {

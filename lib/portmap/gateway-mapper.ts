@@ -1,3 +1,4 @@
+import type { Gateway, Runtime } from '../base/runtime.ts'
 import type { MappingGrant, MappingProtocol, MappingRequest } from '../protocol/port-mapping/mapping.ts'
 
 /** One protocol at one gateway: what PCP, NAT-PMP and UPnP IGD have in common. Whoever made it closes it. */
@@ -5,6 +6,12 @@ export interface GatewayMapper {
   readonly protocol: MappingProtocol
   /** The gateway's address on our side. */
   readonly gatewayIp: string
+  /**
+   * Finds out whether the gateway speaks the protocol, and changes nothing there. Routers answer all three protocols out
+   * of one table, so asking for one port in three ways at once would make mappings that remove each other.
+   * @throws {ReachError} ERR_REACH_TIMEOUT after 1.5 s at the latest, ERR_REACH_MAPPING_REFUSED when it says no
+   */
+  prepare(signal?: AbortSignal): Promise<void>
   /**
    * Asks for a mapping. What is granted may differ from what was asked.
    * @throws {ReachError} ERR_REACH_MAPPING_REFUSED with the gateway's own code in `details`, ERR_REACH_TIMEOUT
@@ -18,3 +25,14 @@ export interface GatewayMapper {
   onReset: (() => void) | undefined
   close(): void
 }
+
+/** Where a mapper works: one gateway, and the address of this host that it is asked from. */
+export interface MapperSetup {
+  readonly runtime: Runtime
+  readonly gateway: Gateway
+  /** This host's address towards the gateway; a global one for IPv6. */
+  readonly clientIp: string
+}
+
+/** Makes a mapper that sends nothing before it is asked to; undefined where the protocol can't be spoken. */
+export type MapperFactory = (setup: MapperSetup) => GatewayMapper | undefined

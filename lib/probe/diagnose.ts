@@ -5,6 +5,7 @@ import type { Gateway, Hop, Runtime } from '../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
 import { transportAddress } from '../base/transport-address.ts'
 import { nodeRuntime } from '../net/node-runtime.ts'
+import type { MappingTrial } from '../protocol/port-mapping/mapping-trial.ts'
 import type { Gathered, LocalFacts } from './assemble-report.ts'
 import { assembleReport } from './assemble-report.ts'
 import type { EgressFindings } from './egress/egress-survey.ts'
@@ -17,6 +18,7 @@ import { probePortMapping } from './port-mapping-presence.ts'
 import type { DiagnoseProgress } from './progress.ts'
 import { ProgressTeller } from './progress.ts'
 import type { DiagnoseReport } from './report.ts'
+import { withTrial } from './tried-mapping.ts'
 import type { StunTarget, Targets } from './targets.ts'
 import { addressesOfFamily, parseTargets, resolveStunTargets } from './targets.ts'
 import type { DeepFacts, UdpDiagnosis } from './udp-diagnosis.ts'
@@ -32,6 +34,11 @@ export interface DiagnoseOptions {
   readonly stun?: readonly string[]
   /** Also hairpinning and binding lifetime, which take up to three minutes. @default false */
   readonly deep?: boolean
+  /**
+   * With `deep`: makes a mapping at the gateway, has it tried from outside, and removes it. Default: none is made, and
+   * `portMapping.*.proven` stays unknown. `Peer.tryMapping` is one.
+   */
+  readonly tryMapping?: (signal: AbortSignal) => Promise<MappingTrial>
   /** Where to look for a proxy: `HTTPS_PROXY` and its kin. @default none */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Ends the diagnosis; it rejects with the signal's reason. */
@@ -53,6 +60,8 @@ const UDP_DEADLINE_MS = 3200
 const MIN_UDP_BUDGET_MS = 1000
 const TRACE_MAX_HOPS = 6
 const TRACE_TIMEOUT_MS = 1000
+/** Ours: a gateway answers in a second, a relay proves in some; what hangs must not hold the report up. */
+const TRIAL_BUDGET_MS = 20_000
 const ANY_TLS_HOST = { host: 'relay.invalid', port: 443, secure: true } as const
 /** Any address of the internet: asking for the route to it sends nothing. Documentation ranges of RFC 5737 and 3849. */
 const ANYWHERE: Readonly<Record<AddressFamily, TransportAddress>> = {
@@ -99,9 +108,16 @@ class Diagnosis {
     try {
       const gathered = await this.#gather(deadline.signal)
       signal?.throwIfAborted()
-      const deep = this.#options.deep === true ? await this.#goDeep(gathered, signal) : undefined
+      const isDeep = this.#options.deep === true
+      const [deep, trial] = isDeep
+        ? await Promise.all([this.#goDeep(gathered, signal), this.#tryMapping(signal)])
+        : []
       const durationMs = this.#elapsedMs()
-      const report = assembleReport({ ...gathered, deep, startedAt: this.#startedAt, durationMs })
+      const portMapping = withTrial(gathered.portMapping, trial)
+      const report = assembleReport({
+        ...{ ...gathered, portMapping, deep },
+        ...{ startedAt: this.#startedAt, durationMs },
+      })
       this.#teller.done()
       return report
     } catch (error) {
@@ -230,6 +246,19 @@ class Diagnosis {
       budgetMs: Math.max(0, DIAGNOSE_BUDGET_MS - REPORT_MARGIN_MS - this.#elapsedMs()),
       onFact: this.#teller.egress,
     })
+  }
+
+  async #tryMapping(signal: AbortSignal | undefined): Promise<MappingTrial | undefined> {
+    const { tryMapping } = this.#options
+    if (tryMapping === undefined) return undefined
+    using deadline = deadlineSignal(this.#runtime.clock, TRIAL_BUDGET_MS, signal)
+    try {
+      return await tryMapping(deadline.signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!ReachError.is(error)) throw error
+      return { kind: 'refused', error }
+    }
   }
 
   async #goDeep({ udp }: Pick<Gathered, 'udp'>, signal: AbortSignal | undefined): Promise<DeepFacts> {

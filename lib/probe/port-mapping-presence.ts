@@ -12,12 +12,12 @@ import {
   encodeNatPmpExternalAddressRequest,
 } from '../protocol/port-mapping/nat-pmp.ts'
 import {
-  PCP_RESULT,
   PCP_SERVER_PORT,
   PCP_VERSION,
   decodePcpResponse,
   encodePcpAnnounce,
 } from '../protocol/port-mapping/pcp.ts'
+import { PCP_RESULT } from '../protocol/port-mapping/pcp-result.ts'
 import {
   IGD_SEARCH_TARGETS,
   SSDP_MULTICAST_IP,

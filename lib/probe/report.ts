@@ -52,7 +52,10 @@ export type PortMappingValue = 'available' | 'absent' | 'refused' | 'unreachable
 export interface PortMappingFact extends Fact<PortMappingValue> {
   readonly externalAddress?: string
   readonly gateway?: string
-  /** True only when a packet came in through a mapping; `diagnose` makes none, so it stays unknown here. */
+  /**
+   * True only when a packet of a relay came in through a mapping, false when none did. Mappings are made with `--deep`
+   * alone, and removed again; else it is unknown.
+   */
   readonly proven: boolean | 'unknown'
 }
 

@@ -204,6 +204,7 @@ function natRemedies(verdictClass: VerdictClass, findings: Findings): readonly R
   if (verdictClass !== 'hard' && verdictClass !== 'easy') return []
   const list: Remedy[] = []
   const mapper = (['pcp', 'natPmp', 'upnp'] as const).find((name) => portMapping[name].value === 'available')
+  const dead = Object.values(portMapping).find(({ value }) => value === 'unreachable-from-outside')
   const router =
     portMapping.pcp.gateway ?? portMapping.upnp.gateway ?? findings.gateways[0]?.ip ?? 'the router'
   if (nat.cgn.value === true) {
@@ -220,6 +221,14 @@ function natRemedies(verdictClass: VerdictClass, findings: Findings): readonly R
         'double-nat',
         'Put one of the two routers into bridge mode.',
         'Two NATs stand in a row; port mappings reach only the inner one.',
+      ),
+    )
+  } else if (dead !== undefined) {
+    list.push(
+      remedy(
+        'port-mapping-dead',
+        'Let the firewall of this host accept what comes to mapped ports; if it does, start the router anew.',
+        `${dead.gateway ?? 'The router'} grants ports, but nothing comes in through them.`,
       ),
     )
   } else if (mapper === undefined && nat.mapping.value !== 'none') {

@@ -9,6 +9,8 @@ import type { ControlChannel } from '../protocol/relay/control-channel.ts'
 import type { ControlReply, IncomingReply, PresentPeer } from '../protocol/relay/control-reply.ts'
 import { TICKET_LENGTH, encodeLegHead, legStatusName } from '../protocol/relay/data-leg.ts'
 import type { LegStatus } from '../protocol/relay/data-leg.ts'
+import type { ProbeOutcome } from '../protocol/relay/probe-outcome.ts'
+import type { ProofRelay, ProofTarget } from '../protocol/relay/proof-relay.ts'
 
 export type { PresentPeer } from '../protocol/relay/control-reply.ts'
 
@@ -42,7 +44,7 @@ export interface RelayClientSetup {
 const PATH_TIMEOUT_MS = 15_000
 
 /** One relay, as a peer uses it: asks for paths to others, and hears of those who want one. */
-export class RelayClient {
+export class RelayClient implements ProofRelay {
   /** Somebody wants a path; called only after `register`. */
   onIncoming: ((incoming: Incoming) => void) | undefined
   /** Another connection has registered with our key. */
@@ -58,6 +60,26 @@ export class RelayClient {
     this.#runtime = runtime
     this.#relay = relay
     void channel.closed.then(channel.watch((reply) => this.#take(reply)))
+  }
+
+  get name(): string {
+    return formatEndpoint(this.#relay)
+  }
+
+  /** The IP that we come from, as the relay sees it; undefined for a relay that can't prove ports. */
+  get seenAs(): string | undefined {
+    return this.#channel.seenAs
+  }
+
+  async prove({ transport, port, nonce }: ProofTarget, signal?: AbortSignal): Promise<ProbeOutcome> {
+    // A relay that does not know the request would end the connection.
+    if (this.seenAs === undefined) {
+      throw new ReachError('ERR_REACH_REQUEST_REFUSED', `the relay ${this.name} can’t prove ports`, {
+        hint: 'update the relay',
+      })
+    }
+    const request = { type: 'prove', id: this.#channel.nextId(), transport, port, nonce: toBase64(nonce) }
+    return (await this.#channel.ask(request, ['tried'], signal)).outcome
   }
 
   /** Takes sessions from now on. Answers the generation of the registration. @throws {ReachError} */

@@ -5,6 +5,7 @@ import { ReachError } from '../../lib/base/errors.ts'
 import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Clock, Timer } from '../../lib/base/runtime.ts'
+import { canonicalIp, isIp } from '../../lib/base/transport-address.ts'
 import { Secret } from '../../lib/base/secret.ts'
 import { Certificate } from '../../lib/identity/certificate/certificate.ts'
 import { decideTrust } from '../../lib/identity/trust/decide-trust.ts'
@@ -21,12 +22,14 @@ import type { ControlReply } from '../../lib/protocol/relay/control-reply.ts'
 import type {
   AuthenticateRequest,
   ControlRequest,
+  ProveRequest,
   TrustReport,
 } from '../../lib/protocol/relay/control-request.ts'
 import { decodeControlRequest, proofBytes } from '../../lib/protocol/relay/control-request.ts'
 import type { DataService } from '../data/data-service.ts'
 import type { MemberConnection } from '../data/presence.ts'
 import type { AdminService } from './admin-service.ts'
+import type { PortProver } from './port-prover.ts'
 import type { RelayNetwork } from './relay-network.ts'
 
 /** What a connection needs of the server around it. */
@@ -35,6 +38,7 @@ export interface ControlSurroundings {
   readonly network: RelayNetwork
   readonly admin: AdminService | undefined
   readonly data: DataService
+  readonly prover: PortProver
   /** Takes one attempt to join out of the source's ration; false when it is used up. */
   readonly mayTryToken: (source: string) => boolean
   /** Called when the other side has proven who it is; it counts as a member from then on. */
@@ -53,6 +57,7 @@ const MAX_REPORTS = 100
 const FAREWELL_MS = 2000
 
 type DataRequest = Extract<ControlRequest, { readonly type: 'register' | 'open' | 'peers' }>
+type QueuedRequest = Exclude<ControlRequest, DataRequest | ProveRequest>
 
 /** One connection of somebody to the relay's control service, from the end of the TLS handshake on. */
 export class ControlConnection implements MemberConnection {
@@ -144,6 +149,7 @@ export class ControlConnection implements MemberConnection {
         const request = decodeControlRequest(text)
         // Nothing of these waits for the disk: many may come at once, and none waits for another.
         if (isDataRequest(request)) this.#handleData(request)
+        else if (request.type === 'prove') void this.#handleProof(request)
         else this.#enqueue(request)
       }
     } catch (error) {
@@ -152,7 +158,7 @@ export class ControlConnection implements MemberConnection {
   }
 
   /** One after the other: an answer may have to wait for the disk. */
-  #enqueue(request: Exclude<ControlRequest, DataRequest>): void {
+  #enqueue(request: QueuedRequest): void {
     if (++this.#queued > MAX_QUEUE) {
       this.end(new ReachError('ERR_REACH_RATE_LIMITED', 'too many requests at once'))
       return
@@ -160,16 +166,22 @@ export class ControlConnection implements MemberConnection {
     this.#queue = this.#queue.then(() => this.#handle(request)).finally(() => this.#queued--)
   }
 
-  async #handle(request: Exclude<ControlRequest, DataRequest>): Promise<void> {
+  async #handle(request: QueuedRequest): Promise<void> {
     if (this.#isEnding || this.#socket.destroyed) return
     try {
       await this.#dispatch(request)
     } catch (error) {
       const failure = asReachError(error)
       if (request.type === 'admin') this.#send({ ...this.#refusal(failure), id: request.id })
+      else if (this.#standsAlone(request)) this.#send({ ...this.#refusal(failure), id: request.id })
       else if (request.type === 'renew') this.#send(this.#refusal(failure))
       else this.end(failure)
     }
+  }
+
+  /** Of a member's request that we do not know, its number tells that it is answered by it, as those that we know. */
+  #standsAlone(request: QueuedRequest): request is QueuedRequest & { readonly id: number } {
+    return request.type === 'unknown' && request.id !== undefined && this.#identity !== undefined
   }
 
   #handleData(request: DataRequest): void {
@@ -185,13 +197,42 @@ export class ControlConnection implements MemberConnection {
     }
   }
 
-  #answerData(request: DataRequest): Outgoing {
-    const identity = this.#member()
-    if (identity.by !== 'network' || this.#nowMs() > this.#validUntilMs) {
-      throw new ReachError('ERR_REACH_TRUST_EXPIRED', 'renew the certificate first', {
-        hint: 'p2p-reach renew',
-      })
+  /** Answered when it is over; many may run at once, as far as the prover allows. */
+  async #handleProof(request: ProveRequest): Promise<void> {
+    const { id } = request
+    if (this.#identity === undefined) {
+      this.end(notAMember())
+      return
     }
+    try {
+      const { peerId } = this.#memberInDate()
+      const ip = this.#seenAs
+      if (ip === undefined)
+        throw new ReachError('ERR_REACH_REQUEST_REFUSED', 'this connection has no address')
+      const outcome = await this.#around.prover.prove({ peerId, ip }, request)
+      this.#send({ type: 'tried', id, outcome })
+    } catch (error) {
+      this.#send({ ...this.#refusal(asReachError(error)), id })
+    }
+  }
+
+  /** The IP at the other end of this very connection. */
+  get #seenAs(): string | undefined {
+    const ip = this.#socket.remoteAddress
+    return ip === undefined || !isIp(ip) ? undefined : canonicalIp(ip)
+  }
+
+  /** Who speaks. @throws {ReachError} when the certificate is not in date */
+  #memberInDate(): PeerIdentity {
+    const identity = this.#member()
+    if (identity.by === 'network' && this.#nowMs() <= this.#validUntilMs) return identity
+    throw new ReachError('ERR_REACH_TRUST_EXPIRED', 'renew the certificate first', {
+      hint: 'p2p-reach renew',
+    })
+  }
+
+  #answerData(request: DataRequest): Outgoing {
+    const identity = this.#memberInDate()
     const { data } = this.#around
     switch (request.type) {
       case 'register':
@@ -207,7 +248,7 @@ export class ControlConnection implements MemberConnection {
     }
   }
 
-  async #dispatch(request: Exclude<ControlRequest, DataRequest>): Promise<void> {
+  async #dispatch(request: QueuedRequest): Promise<void> {
     switch (request.type) {
       case 'ask-network':
         this.#send({ type: 'network', timeMs: this.#nowMs(), rootSet: this.#around.network.state().rootSet })
@@ -300,7 +341,8 @@ export class ControlConnection implements MemberConnection {
     this.#rearm()
     const { name = '', roles } = identity
     const { state } = this.#around.network
-    this.#send({ type: 'welcome', timeMs: this.#nowMs(), name, roles, mustRenew, ...state() })
+    const seenAs = this.#seenAs
+    this.#send({ type: 'welcome', timeMs: this.#nowMs(), name, roles, mustRenew, seenAs, ...state() })
     this.#around.onMember(this)
   }
 

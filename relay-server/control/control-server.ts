@@ -3,10 +3,12 @@ import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Clock } from '../../lib/base/runtime.ts'
 import type { RateLimitOptions } from '../../lib/protocol/stun/rate-limit.ts'
 import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
+import type { ProbeOutcome } from '../../lib/protocol/relay/probe-outcome.ts'
 import type { AdminService } from './admin-service.ts'
 import type { DataService } from '../data/data-service.ts'
 import { sourceOf } from '../source.ts'
 import { ControlConnection } from './control-connection.ts'
+import type { PortProver } from './port-prover.ts'
 import type { RelayNetwork } from './relay-network.ts'
 
 /** Numbers for the operator. */
@@ -14,6 +16,14 @@ export interface ControlCounters {
   readonly members: number
   readonly strangers: number
   readonly refused: number
+  /** Proofs of members' ports, by how they ended. */
+  readonly proofs: ReadonlyMap<ProbeOutcome, number>
+}
+
+/** What a control server hands requests on to. */
+export interface ControlServices {
+  readonly data: DataService
+  readonly prover: PortProver
 }
 
 /** Ours: a person joins once; a fleet behind one address joins some at a time. */
@@ -24,6 +34,7 @@ export class ControlServer {
   readonly #clock: Clock
   readonly #network: RelayNetwork
   readonly #data: DataService
+  readonly #prover: PortProver
   readonly #members = new Set<ControlConnection>()
   readonly #strangers = new Set<ControlConnection>()
   readonly #tokenRate: SourceRateLimit
@@ -38,10 +49,11 @@ export class ControlServer {
   constructor(
     clock: Clock,
     network: RelayNetwork,
-    data: DataService,
+    { data, prover }: ControlServices,
     tokenRate: RateLimitOptions = TOKEN_RATE,
   ) {
     this.#data = data
+    this.#prover = prover
     this.#tokenRate = new SourceRateLimit(tokenRate)
     this.#clock = clock
     this.#network = network
@@ -56,7 +68,9 @@ export class ControlServer {
   }
 
   get counters(): ControlCounters {
-    return { members: this.#members.size, strangers: this.#strangers.size, refused: this.#refused }
+    const { size: members } = this.#members
+    const { size: strangers } = this.#strangers
+    return { members, strangers, refused: this.#refused, proofs: this.#prover.outcomes }
   }
 
   /** True while a connection of that member is open. */
@@ -79,6 +93,7 @@ export class ControlServer {
       network: this.#network,
       admin: this.#admin,
       data: this.#data,
+      prover: this.#prover,
       mayTryToken: (from) => this.#tokenRate.take(from, this.#clock.nowMs()),
       onMember: (member) => {
         onProven()
@@ -101,6 +116,7 @@ export class ControlServer {
 
   close(): void {
     this.#unwatch()
+    this.#prover.close()
   }
 
   #onMember(connection: ControlConnection): void {

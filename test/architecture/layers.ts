@@ -170,7 +170,7 @@ export const BUILTIN_RULES: readonly BuiltinRule[] = [
   },
   {
     modules: ['node:http', 'node:https'],
-    layers: ['feature', 'peer', 'relay-server'],
+    layers: ['net', 'feature', 'peer', 'relay-server'],
     why: 'HTTP runs over sockets that it is given',
   },
   {
@@ -224,6 +224,11 @@ export const PACKAGE_RULES: readonly BuiltinRule[] = [
     modules: ['@peculiar/x509', 'reflect-metadata'],
     layers: ['identity'],
     why: 'Node reads certificates but makes none; imported when a certificate is made, for both are slow to load',
+  },
+  {
+    modules: ['sax'],
+    layers: ['protocol'],
+    why: 'what UPnP gateways say is XML, and seldom good XML; a tokenizer that declares no entities and does no I/O',
   },
   {
     modules: ['qr'],

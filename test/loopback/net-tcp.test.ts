@@ -83,6 +83,16 @@ for (const { family, ip, skipReason } of await loopbackFamilies()) {
     server.close()
   })
 
+  test(`${family}: a local IP that this host does not have is refused by the system`, async (t) => {
+    const { server, port } = await listen(ip)
+    const localIp = family === 'ipv4' ? '203.0.113.77' : '2001:db8::77'
+    const error = await t.throwsAsync(connectTcp(transportAddress(ip, port, 'tcp'), { localIp }), {
+      code: 'ERR_REACH_SOCKET',
+    })
+    t.like(error, { details: { code: 'EADDRNOTAVAIL' } })
+    server.close()
+  })
+
   test(`${family}: a local port that another socket holds is ERR_REACH_ADDRESS_IN_USE`, async (t) => {
     const { server, port } = await listen(ip)
     const taken = await listen(ip)

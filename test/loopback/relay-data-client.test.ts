@@ -46,6 +46,7 @@ function watched({ control }: TestPeer): {
   const channel: ControlChannel = {
     closed: control.closed,
     remote: control.remote,
+    seenAs: control.seenAs,
     nextId: () => control.nextId(),
     watch: (listener) => control.watch(listener),
     ask: async (request, types, signal) => {

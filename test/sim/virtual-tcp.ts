@@ -60,7 +60,7 @@ export class VirtualTcp implements TcpSocketOwner {
     const { signal } = options
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
-      const socket = this.#dial(to, options.localPort)
+      const socket = this.#dial(to, options)
       const stop = () => {
         socket.removeAllListeners('connect').removeListener('error', onError)
         signal?.removeEventListener('abort', onAbort)
@@ -127,11 +127,13 @@ export class VirtualTcp implements TcpSocketOwner {
     this.#timeWait.set(key, this.nowMs() + TIME_WAIT_MS)
   }
 
-  #dial(to: TransportAddress, localPort: number | undefined): VirtualTcpSocket {
+  #dial(to: TransportAddress, { localIp, localPort }: ConnectTcpOptions): VirtualTcpSocket {
     const { ips } = this.#host.world
     const source = this.#host.sourceTowards(ips.numberOf(to.ip))
     if (source === undefined) throw connectError(systemError('ENETUNREACH'), to)
     const from = (port: number) => ips.address(source, port, 'tcp')
+    // Hosts of the simulator dial from the address of their route alone.
+    if ((localIp ?? ips.ip(source)) !== ips.ip(source)) throw connectError(systemError('EADDRNOTAVAIL'), to)
     const isTaken = (port: number) => this.#sockets.has(keyOf(from(port), to))
     const port = localPort ?? this.#host.freePort(isTaken)
     if (isTaken(port)) throw bindError(systemError('EADDRINUSE'), from(port))

@@ -54,11 +54,6 @@ export function stepDeadline(clock: Clock, { timeoutMs, signal }: StepLimits): D
   return deadlineSignal(clock, timeoutMs, signal === undefined ? undefined : AbortSignal.any([signal]))
 }
 
-/** What a protocol step throws when the other side answers, but not as it should. */
-export function protocolError(code: string, message: string): ReachError {
-  return new ReachError('ERR_REACH_SOCKET', message, { details: { code } })
-}
-
 /** Waits for all to end, however they end, and then rejects like the first that did: none runs on unseen. */
 export async function all(works: readonly Promise<void>[]): Promise<void> {
   const settled = await Promise.allSettled(works)

@@ -1,9 +1,10 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Runtime } from '../../base/runtime.ts'
-import { attempt, protocolError } from './attempt.ts'
+import { exchange, readBody } from '../../net/http-exchange.ts'
+import { protocolError } from '../../net/protocol-error.ts'
+import { attempt } from './attempt.ts'
 import type { Attempt, StepLimits } from './attempt.ts'
-import { exchange } from './http-exchange.ts'
 
 /** Ours: a relay's description takes some 200 bytes, a login page's first lines are enough to know it. */
 export const MAX_BODY_BYTES = 64 * 1024
@@ -51,31 +52,7 @@ export function httpGet(
         `the server answered a GET with ${answer.status} and another protocol`,
       )
     }
-    const { body, isComplete } = await readBody(answer.message, signal)
+    const { body, isComplete } = await readBody(answer.message, MAX_BODY_BYTES, signal)
     return { status: answer.status, headers: answer.headers, body, isComplete, headMs, headAtWallMs }
   })
-}
-
-async function readBody(
-  message: IncomingMessage,
-  signal: AbortSignal,
-): Promise<{ readonly body: Uint8Array; readonly isComplete: boolean }> {
-  const body = new Uint8Array(MAX_BODY_BYTES)
-  let length = 0
-  const onAbort = () => void message.destroy()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    for await (const chunk of message) {
-      if (!(chunk instanceof Uint8Array)) continue
-      const room = body.subarray(length)
-      room.set(chunk.subarray(0, room.length))
-      length += Math.min(chunk.length, room.length)
-      if (chunk.length > room.length) break
-    }
-    return { body: body.subarray(0, length), isComplete: message.complete }
-  } catch {
-    return { body: body.subarray(0, length), isComplete: false } // broken off: what came is the answer
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

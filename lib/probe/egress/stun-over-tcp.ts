@@ -9,7 +9,8 @@ import {
   transactionKey,
 } from '../../protocol/stun/message.ts'
 import { StunStreamParser } from '../../protocol/stun/tcp-framing.ts'
-import { attempt, orAbort, protocolError } from './attempt.ts'
+import { protocolError } from '../../net/protocol-error.ts'
+import { attempt, orAbort } from './attempt.ts'
 import type { Attempt } from './attempt.ts'
 import { owned } from './owned-socket.ts'
 import { connect } from './tcp.ts'

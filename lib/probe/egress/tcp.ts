@@ -1,7 +1,8 @@
 import type { Runtime, TcpSocket } from '../../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../../base/transport-address.ts'
 import { transportAddress } from '../../base/transport-address.ts'
-import { attempt, orAbort, protocolError, stepDeadline } from './attempt.ts'
+import { protocolError } from '../../net/protocol-error.ts'
+import { attempt, orAbort, stepDeadline } from './attempt.ts'
 import type { Failure, StepLimits } from './attempt.ts'
 import { owned } from './owned-socket.ts'
 

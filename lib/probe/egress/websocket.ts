@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { Runtime } from '../../base/runtime.ts'
 import { attempt } from './attempt.ts'
 import type { Attempt, StepLimits } from './attempt.ts'
-import { exchange } from './http-exchange.ts'
+import { exchange } from '../../net/http-exchange.ts'
 import { printable } from './printable.ts'
 
 /** Where relays take WebSockets (docs/wire.md). */

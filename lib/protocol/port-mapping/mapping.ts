@@ -12,8 +12,15 @@ export interface MappingRequest {
   readonly internal: TransportAddress
   /** The port wanted outside; undefined: any. A gateway may grant another one. */
   readonly externalPort: number | undefined
+  /** Whether a gateway that can't give `externalPort` may give another; where it can't be told so, it gives one anyway. */
+  readonly acceptsOtherPort: boolean
   /** Seconds asked for; the gateway may grant less, or for ever. */
   readonly lifetimeS: number
+  /**
+   * 24 hex digits that prove to PCP servers whose the mapping is (RFC 6887 §11.2): the same for a mapping that is made
+   * anew, and known before it is asked for, so that whoever crashes in between can be cleaned up after.
+   */
+  readonly nonce: string
 }
 
 /** What a gateway granted. Plain data, so that it can be kept in a file and removed after a crash. */

@@ -12,7 +12,24 @@ export const NAT_PMP_RESULT = {
   unsupportedVersion: 1,
   notAuthorized: 2,
   networkFailure: 3,
+  outOfResources: 4,
+  unsupportedOpcode: 5,
 } as const
+
+/** What the codes mean, for people; index is the code. */
+const MEANINGS = [
+  'success',
+  'it does not speak this version of NAT-PMP',
+  'not allowed by its settings',
+  'its own way out is down',
+  'it has no room for more mappings',
+  'it does not know this kind of request',
+] as const
+
+/** What a result means, for people. */
+export function natPmpResultMeaning(resultCode: number): string {
+  return MEANINGS[resultCode] ?? `result ${resultCode}`
+}
 
 /** RFC 6886 §3.2: what the gateway says of its own public side. */
 export interface NatPmpExternalAddress {

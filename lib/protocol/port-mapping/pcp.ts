@@ -1,22 +1,22 @@
 import { ByteReader } from '../../base/byte-reader.ts'
 import { ByteWriter } from '../../base/byte-writer.ts'
-import { ipToBytes } from '../../base/transport-address.ts'
 import { ReachError } from '../../base/errors.ts'
+import { pcpAddressBytes } from './pcp-address.ts'
 
-/** RFC 6887 §19.1: where PCP and NAT-PMP servers listen. */
+/** RFC 6887 §19.1: where PCP and NAT-PMP servers listen, and where clients hear their announcements. */
 export const PCP_SERVER_PORT = 5351
+export const PCP_CLIENT_PORT = 5350
+/** RFC 6887 §14.1.2: to whom servers announce that they have lost their state. */
+export const PCP_ANNOUNCE_GROUP = { ipv4: '224.0.0.1', ipv6: 'ff02::1' } as const
 /** RFC 6887 §7: the protocol's version, and the bit that marks a response. */
 export const PCP_VERSION = 2
 const RESPONSE_BIT = 0x80
-/** RFC 6887 §14.1. */
-const ANNOUNCE_OPCODE = 0
+/** RFC 6887 §19.2. */
+export const PCP_OPCODE = { announce: 0, map: 1, peer: 2 } as const
 /** RFC 6887 §7.1, §7.2: header of a request and of a response. */
-const HEADER_LENGTH = 24
+export const PCP_HEADER_LENGTH = 24
 /** RFC 6887 §7: no PCP message is longer. */
 const MAX_LENGTH = 1100
-
-/** RFC 6887 §7.4. Codes beyond these stay numbers. */
-export const PCP_RESULT = { success: 0, unsupportedVersion: 1, notAuthorized: 2 } as const
 
 /** The header that all PCP responses share (RFC 6887 §7.2). */
 export interface PcpResponse {
@@ -24,20 +24,27 @@ export interface PcpResponse {
   readonly version: number
   readonly opcode: number
   readonly resultCode: number
+  /** Of the mapping; on a failure, how long to wait before asking the same again. */
   readonly lifetimeS: number
   /** Seconds since the server lost its state. */
   readonly epochS: number
 }
 
-/**
- * ANNOUNCE (RFC 6887 §14.1): asks whether a PCP server is there, and changes nothing.
- * version 2 · opcode 0 · 2 B reserved · 4 B lifetime 0 · 16 B our address, IPv4 as ::ffff:a.b.c.d
- */
+/** version 2 · opcode · 2 B reserved · 4 B lifetime · 16 B our address, IPv4 as ::ffff:a.b.c.d (RFC 6887 §7.1) */
+export function writePcpRequestHeader(
+  writer: ByteWriter,
+  opcode: number,
+  lifetimeS: number,
+  clientIp: string,
+): void {
+  writer.u8(PCP_VERSION).u8(opcode).zeros(2).u32(lifetimeS).bytes(pcpAddressBytes(clientIp))
+}
+
+/** ANNOUNCE (RFC 6887 §14.1): asks whether a PCP server is there, and changes nothing. The header alone. */
 export function encodePcpAnnounce(clientIp: string): Uint8Array {
-  const writer = new ByteWriter(HEADER_LENGTH).u8(PCP_VERSION).u8(ANNOUNCE_OPCODE).zeros(6)
-  const ip = ipToBytes(clientIp.split('%')[0] ?? clientIp)
-  if (ip.length === 4) writer.zeros(10).u16(0xffff)
-  return writer.bytes(ip).finish()
+  const writer = new ByteWriter(PCP_HEADER_LENGTH)
+  writePcpRequestHeader(writer, PCP_OPCODE.announce, 0, clientIp)
+  return writer.finish()
 }
 
 /**

@@ -11,6 +11,8 @@ export interface ControlChannel {
   readonly closed: Promise<ReachError>
   /** The very address that answers: a name may stand for several relays. */
   readonly remote: TransportAddress
+  /** The IP that we come from, as the relay sees it; undefined when it did not say: an older one, or too early. */
+  readonly seenAs: string | undefined
   /** Number for the next request that has one: its answer is told by it. */
   nextId(): number
   /**

@@ -5,6 +5,9 @@ import type { PeerId } from '../../base/peer-id.ts'
 import { isPeerId } from '../../base/peer-id.ts'
 import type { Role } from '../../base/peer-name.ts'
 import { parseRole } from '../../base/peer-name.ts'
+import { canonicalIp } from '../../base/transport-address.ts'
+import type { ProbeOutcome } from './probe-outcome.ts'
+import { PROBE_OUTCOMES } from './probe-outcome.ts'
 import type { WireStatement } from './wire-statement.ts'
 import { readWireStatement } from './wire-statement.ts'
 
@@ -29,6 +32,8 @@ export type ControlReply =
     }
   | { readonly type: 'peers'; readonly id: number; readonly peers: readonly PresentPeer[] }
   | IncomingReply
+  /** What became of a `prove`. */
+  | { readonly type: 'tried'; readonly id: number; readonly outcome: ProbeOutcome }
   /** Another connection has registered with our key: it gets the sessions. */
   | { readonly type: 'superseded'; readonly generation: number }
   /** The relay ends, and hopes to be back after that time. */
@@ -79,6 +84,8 @@ export interface WelcomeReply extends NetworkState {
   readonly roles: readonly Role[]
   /** The member's certificate has expired, or its issuer was replaced: it may renew, and nothing else. */
   readonly mustRenew: boolean
+  /** The IP that we come from, as the relay sees it: where `prove` leads. Undefined: the relay knows no `prove`. */
+  readonly seenAs: string | undefined
 }
 
 /** What every member should know of its network. */
@@ -130,6 +137,7 @@ export function decodeControlReply(text: string): ControlReply {
         name: reader.text('name', 64),
         roles: reader.texts('roles', 8).map(readRole),
         mustRenew: reader.flag('mustRenew'),
+        seenAs: reader.optional('seenAs', readIp),
         ...readState(reader),
       }
     case 'deny-list':
@@ -147,6 +155,8 @@ export function decodeControlReply(text: string): ControlReply {
       return { type, id: reader.count('id'), peers: reader.objects('peers', MAX_PEERS).map(readPresent) }
     case 'incoming':
       return { type, ticket: reader.text('ticket', 64), ...readPeer(reader) }
+    case 'tried':
+      return { type, id: reader.count('id'), outcome: readOutcome(reader.text('outcome', 64)) }
     case 'superseded':
       return { type, generation: reader.count('generation') }
     case 'restarting':
@@ -196,6 +206,19 @@ function readPeer(reader: JsonReader): { readonly peerId: PeerId; readonly name:
 
 function readPresent(reader: JsonReader): PresentPeer {
   return { ...readPeer(reader), sinceMs: reader.count('sinceMs') }
+}
+
+/** One of a later version says no more than that it failed. */
+function readOutcome(text: string): ProbeOutcome {
+  return PROBE_OUTCOMES.find((outcome) => outcome === text) ?? 'failed'
+}
+
+function readIp(reader: JsonReader): string {
+  try {
+    return canonicalIp(reader.text('seenAs', 128))
+  } catch (error) {
+    throw new ReachError('ERR_REACH_DECODE', 'a control reply has no IP where one belongs', { cause: error })
+  }
 }
 
 function readPeerId(text: string): PeerId {

@@ -1,5 +1,7 @@
 import { ReachError } from '../../base/errors.ts'
 import { JsonReader } from '../../base/json-reader.ts'
+import type { Transport } from '../../base/transport-address.ts'
+import { MAX_PORT } from '../../base/transport-address.ts'
 import type { AdminRequest } from './admin-request.ts'
 import { readAdminRequest } from './admin-request.ts'
 
@@ -21,8 +23,9 @@ export type ControlRequest =
   | OpenRequest
   /** Who takes sessions now? */
   | { readonly type: 'peers'; readonly id: number }
-  /** Of a later version: answered with a refusal, nothing else. */
-  | { readonly type: 'unknown'; readonly name: string }
+  | ProveRequest
+  /** Of a later version: refused; with an `id`, the refusal ends nothing else. */
+  | { readonly type: 'unknown'; readonly name: string; readonly id: number | undefined }
 
 /** Somebody wants a path to a peer. The data leg with the same ticket is on its way, and may come first. */
 export interface OpenRequest {
@@ -32,6 +35,20 @@ export interface OpenRequest {
   readonly peer: string
   /** 32 random bytes in base64; those of our data leg. */
   readonly ticket: string
+}
+
+/**
+ * Send these random bytes to a port of ours, at the IP that this connection comes from: what arrives proves that the
+ * port is open to the outside.
+ */
+export interface ProveRequest {
+  readonly type: 'prove'
+  readonly id: number
+  readonly transport: Transport
+  /** 1 to 65535. */
+  readonly port: number
+  /** 12 random bytes in base64. */
+  readonly nonce: string
 }
 
 /** Proves a member's key and shows its certificate, inside TLS in which only the relay showed one. */
@@ -97,8 +114,29 @@ export function decodeControlRequest(text: string): ControlRequest {
         peer: reader.text('peer', 64),
         ticket: reader.text('ticket', 64),
       }
+    case 'prove':
+      return { type, id: reader.count('id'), ...readTarget(reader), nonce: reader.text('nonce', 64) }
     default:
-      return { type: 'unknown', name: type }
+      return { type: 'unknown', name: type, id: readUnknownId(reader) }
+  }
+}
+
+function readTarget(reader: JsonReader): { readonly transport: Transport; readonly port: number } {
+  const transport = reader.text('transport', 16)
+  const port = reader.count('port')
+  if (transport !== 'udp' && transport !== 'tcp') {
+    throw new ReachError('ERR_REACH_DECODE', 'control request: transport is neither udp nor tcp')
+  }
+  if (port < 1 || port > MAX_PORT) throw new ReachError('ERR_REACH_DECODE', 'control request: port is none')
+  return { transport, port }
+}
+
+/** What a later version means by `id` is not known: only a number is one of ours. */
+function readUnknownId(reader: JsonReader): number | undefined {
+  try {
+    return reader.optional('id', (own) => own.count('id'))
+  } catch {
+    return undefined
   }
 }
 

@@ -118,6 +118,7 @@ test('diagnose: servers, depth and what is written', (t) => {
       relays: ['https://a', 'b'],
       stun: ['c:1'],
       deep: true,
+      home: ENV.P2P_REACH_HOME,
       htmlFile: 'r.html',
       json: true,
     },
@@ -127,6 +128,7 @@ test('diagnose: servers, depth and what is written', (t) => {
     relays: [],
     stun: [],
     deep: false,
+    home: ENV.P2P_REACH_HOME,
     htmlFile: undefined,
     json: false,
   })

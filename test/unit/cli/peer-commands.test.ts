@@ -64,3 +64,21 @@ test('ping and peers', (t) => {
   refused(t, ['ping', 'alice', '--count', '0'], /takes a number above 0/)
   refused(t, ['peers', 'alice'], /takes no argument/)
 })
+
+test('map: a port, one transport, and perhaps the port outside', (t) => {
+  t.like(parseCommand(['map', '25565'], env), { port: 25565, transport: 'tcp', externalPort: undefined })
+  t.like(parseCommand(['map', '25565', '--tcp', '--external', '80'], env), {
+    transport: 'tcp',
+    externalPort: 80,
+  })
+  t.like(parseCommand(['map', '--udp', '1', '--json'], env), { port: 1, transport: 'udp', json: true })
+  refused(t, ['map'], /needs a port/)
+  for (const port of ['0', '70000', '65536', 'http', '80.5', '', '0x50', '1e3', ' 80', '80/tcp']) {
+    refused(t, ['map', port], /can’t be a port: a number from 1 to 65535/)
+    refused(t, ['map', '80', '--external', port], /can’t be --external: a number/)
+  }
+  refused(t, ['map', '80', '81'], /takes one port/)
+  refused(t, ['map', '80', '--tcp', '--udp'], /for TCP or for UDP, not both/)
+  refused(t, ['map', '80', '--external'], /external/)
+  refused(t, ['map', '80', '--sctp'], /sctp/)
+})

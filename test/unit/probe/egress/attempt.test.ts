@@ -1,6 +1,7 @@
 import test from 'ava'
 import { ReachError } from '../../../../lib/base/errors.ts'
-import { all, attempt, orAbort, protocolError } from '../../../../lib/probe/egress/attempt.ts'
+import { protocolError } from '../../../../lib/net/protocol-error.ts'
+import { all, attempt, orAbort } from '../../../../lib/probe/egress/attempt.ts'
 import { FakeClock } from '../../net/support/fake-clock.ts'
 
 const LIMITS = { timeoutMs: 100 }

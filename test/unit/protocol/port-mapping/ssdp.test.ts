@@ -3,9 +3,12 @@ import fc from 'fast-check'
 import { ReachError } from '../../../../lib/base/errors.ts'
 import {
   IGD_SEARCH_TARGETS,
+  IGD_SERVICE_SEARCH_TARGETS,
+  SEARCH_ALL,
   decodeSearchResponse,
   encodeSearch,
   isInternetGateway,
+  isPartOfGateway,
 } from '../../../../lib/protocol/port-mapping/ssdp.ts'
 
 const IGD = IGD_SEARCH_TARGETS[0]
@@ -31,6 +34,8 @@ const EXPECTED = {
   searchTarget: IGD,
   location: 'http://192.168.1.1:49152/rootDesc.xml',
   server: 'Linux/5.10 UPnP/1.1 MiniUPnPd/2.3',
+  usn: `uuid:00000000-0000-0000-0000-000000000001::${IGD}`,
+  bootId: undefined,
 }
 
 test('searches as UPnP Device Architecture 1.1 §1.3.2 says', (t) => {
@@ -68,6 +73,8 @@ test('an answer needs ST; location and server may be missing', (t) => {
     searchTarget: IGD,
     location: undefined,
     server: undefined,
+    usn: undefined,
+    bootId: undefined,
   })
   t.throws(() => decodeSearchResponse(bytesOf(RESPONSE.filter((line) => !line.startsWith('ST:')))), {
     code: 'ERR_REACH_DECODE',
@@ -87,11 +94,28 @@ test('every truncation before the type is complete is refused or is no gateway',
 })
 
 test('tells gateways of any version from other devices', (t) => {
-  const of = (searchTarget: string) =>
-    isInternetGateway({ searchTarget, location: undefined, server: undefined })
+  const of = (searchTarget: string) => isInternetGateway({ ...EXPECTED, searchTarget })
   for (const target of [...IGD_SEARCH_TARGETS, IGD.toUpperCase()]) t.true(of(target))
   for (const target of ['upnp:rootdevice', 'urn:schemas-upnp-org:device:MediaServer:1', `x${IGD}`, ''])
     t.false(of(target))
+})
+
+test('tells the parts of a gateway that map ports from other devices and services', (t) => {
+  const of = (searchTarget: string) => isPartOfGateway({ ...EXPECTED, searchTarget })
+  for (const target of [...IGD_SEARCH_TARGETS, ...IGD_SERVICE_SEARCH_TARGETS]) {
+    t.true(of(target))
+    t.true(of(target.toUpperCase()))
+  }
+  for (const target of ['upnp:rootdevice', SEARCH_ALL, 'urn:schemas-upnp-org:service:Layer3Forwarding:1', ''])
+    t.false(of(target))
+})
+
+test('the boot id of UPnP Device Architecture 1.1 §1.3.3 is read, and what is no number is not', (t) => {
+  const of = (text: string) =>
+    decodeSearchResponse(bytesOf([...RESPONSE.slice(0, -2), `BOOTID.UPNP.ORG: ${text}`])).bootId
+  t.is(of('1'), 1)
+  t.is(of('4294967295'), 4_294_967_295)
+  for (const text of ['', '-1', '0x1', '1.5', '12345678901']) t.is(of(text), undefined)
 })
 
 test('more than 4096 bytes, and arbitrary bytes, throw only ERR_REACH_DECODE', (t) => {

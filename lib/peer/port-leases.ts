@@ -1,0 +1,143 @@
+import { ReachError } from '../base/errors.ts'
+import type { Runtime } from '../base/runtime.ts'
+import { nodeRuntime } from '../net/node-runtime.ts'
+import { MappingJournal } from '../portmap/mapping-journal.ts'
+import { MappingLease } from '../portmap/mapping-lease.ts'
+import { natPmpMapper } from '../portmap/nat-pmp-mapper.ts'
+import { pcpMapper } from '../portmap/pcp-mapper.ts'
+import { PortMapper, newNonce } from '../portmap/port-mapper.ts'
+import { upnpMapper } from '../portmap/upnp-mapper.ts'
+import { MappingProver } from '../proof/mapping-prover.ts'
+import { listenForProof } from '../proof/proof-listener.ts'
+import type { MappingTrial } from '../protocol/port-mapping/mapping-trial.ts'
+import type { ProofRelay } from '../protocol/relay/proof-relay.ts'
+import { transportAddress } from '../base/transport-address.ts'
+import type { MapPortOptions, MappedPort, OpenLease } from './map-port.ts'
+import { mapPortWith } from './map-port.ts'
+
+/** Ours: long enough for a proof with all its attempts; what is left behind by a power cut is gone soon. */
+const TRIAL_LIFETIME_S = 120
+
+/** The mappings of one program, with one mapper for all. Closing it removes them. */
+export class PortLeases implements AsyncDisposable {
+  readonly #runtime: Runtime
+  readonly #home: string | undefined
+  readonly #leases = new Set<MappingLease>()
+  #mapper: Promise<PortMapper> | undefined
+  #journal: MappingJournal | undefined
+  #closing: Promise<void> | undefined
+
+  /** @param home where it is noted what must be removed after a crash; undefined: nowhere */
+  constructor(runtime: Runtime, home: string | undefined) {
+    this.#runtime = runtime
+    this.#home = home
+  }
+
+  readonly open: OpenLease = async ({ request, prove, signal }) => {
+    const mapper = await this.#ready(signal)
+    signal?.throwIfAborted()
+    const lease = await MappingLease.open({
+      ...{ mapper, request, prove },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    this.#leases.add(lease)
+    if (this.#closing !== undefined) await lease.close()
+    return lease
+  }
+
+  /** Maps a port that is free, has it tried from outside, and removes the mapping. Rejects with the signal's reason. */
+  async try(relays: () => readonly ProofRelay[], signal?: AbortSignal): Promise<MappingTrial> {
+    const ears = await listenForProof(this.#runtime, transportAddress('0.0.0.0', 0))
+    try {
+      const mapper = await this.#ready(signal)
+      const request = { transport: 'udp', port: ears.local.port, lifetimeS: TRIAL_LIFETIME_S } as const
+      const grant = await mapper.map(request, { nonce: newNonce(this.#runtime), signal })
+      try {
+        const prover = new MappingProver({ runtime: this.#runtime, relays })
+        const proof = await prover.prove(grant, { ears, ...(signal === undefined ? {} : { signal }) })
+        return { kind: 'granted', grant, proof }
+      } finally {
+        await mapper.unmap(grant).catch(() => undefined) // it ends by itself in two minutes
+      }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!ReachError.is(error)) throw error
+      return { kind: 'refused', error }
+    } finally {
+      await ears.close()
+    }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled([...this.#leases].map((lease) => lease.close()))
+    const mapper = await this.#mapper?.catch(() => undefined)
+    await mapper?.close()
+    await this.#journal?.close()
+  }
+
+  #ready(signal: AbortSignal | undefined): Promise<PortMapper> {
+    return (this.#mapper ??= this.#openMapper(signal).catch((error: unknown) => {
+      this.#mapper = undefined
+      throw error
+    }))
+  }
+
+  /** What a crash left goes first: the same port could not be had before. */
+  async #openMapper(signal: AbortSignal | undefined): Promise<PortMapper> {
+    const journal = this.#home === undefined ? undefined : new MappingJournal(this.#home, this.#runtime)
+    this.#journal = journal
+    const mapper = new PortMapper({
+      ...{ runtime: this.#runtime, factories: [pcpMapper, natPmpMapper, upnpMapper] },
+      ...(journal === undefined ? {} : { journal }),
+    })
+    try {
+      await mapper.cleanUp(signal)
+      return mapper
+    } catch (error) {
+      await mapper.close()
+      throw error
+    }
+  }
+}
+
+/** How a port is mapped by who belongs to no network. */
+export interface MapPortAloneOptions extends MapPortOptions {
+  /** A home folder, where it is noted what must be removed after a crash. Default: nowhere. */
+  readonly home?: string
+  /** Default: the clocks, sockets and names of this process. */
+  readonly runtime?: Runtime
+}
+
+/**
+ * As `Peer.mapPort`, for a program that belongs to no network: there is no relay to prove the mapping, so it stays
+ * `unproven`. Closing it removes it.
+ * @throws {RangeError} when a port is none
+ * @throws {ReachError} ERR_REACH_NO_GATEWAY, ERR_REACH_MAPPING_REFUSED
+ */
+export async function mapPort(port: number, options: MapPortAloneOptions = {}): Promise<MappedPort> {
+  const { runtime = nodeRuntime(), home } = options
+  const leases = new PortLeases(runtime, home)
+  try {
+    const mapped = await mapPortWith({ runtime, openLease: leases.open, relays: () => [] }, port, options)
+    const close = () => leases.close()
+    return {
+      get state() {
+        return mapped.state
+      },
+      changes: (signal) => mapped.changes(signal),
+      close,
+      [Symbol.asyncDispose]: close,
+    }
+  } catch (error) {
+    await leases.close()
+    throw error
+  }
+}
