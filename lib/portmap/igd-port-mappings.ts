@@ -102,6 +102,11 @@ export class IgdPortMappings implements IgdMapper {
     options: CallOptions,
   ): Promise<Fault | { readonly kind: 'granted'; readonly grant: MappingGrant }> {
     let endpoints = { internal, externalPort: attempt.externalPort }
+    if (attempt.action === 'AddPortMapping') {
+      // To the same host, routers give a port again that it has already, and its other program loses it.
+      const before = await this.#entry(endpoints, options)
+      if (before !== undefined && !isFor(before, internal)) return CONFLICT
+    }
     try {
       const answer = await this.#add(internal, attempt, options)
       if (answer.kind === 'fault') return answer

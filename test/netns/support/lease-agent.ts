@@ -21,7 +21,7 @@ export interface LeaseAgentOptions {
 
 /* Keeps a port mapped in a network namespace. Prints each state as a line of JSON; `close` on stdin removes the mapping. */
 
-const options = JSON.parse(process.argv[2] ?? '{}') as LeaseAgentOptions // eslint-disable-line @typescript-eslint/consistent-type-assertions
+const options = JSON.parse(process.argv[2] ?? '{}') as LeaseAgentOptions
 const runtime = nodeRuntime()
 const factories = { pcp: pcpMapper, 'nat-pmp': natPmpMapper, upnp: () => undefined }
 const { protocols = ['pcp', 'nat-pmp'], home, request } = options
