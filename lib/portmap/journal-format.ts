@@ -22,8 +22,13 @@ const SCHEMA = 'p2p-reach/port-mappings/1'
 /** A journal as JSON. */
 export function formatJournal(entries: readonly JournalEntry[]): string {
   const written = entries.map(({ key, expiresAtMs, grant }) => {
-    const { externalIp: _notNeeded, keep, ...rest } = grant
-    return { key, expiresAtMs, grant: { ...rest, keep: Object.entries(keep).flat() } }
+    const { protocol, gatewayIp, internal, externalPort, lifetimeS, keep } = grant
+    const kept = Object.entries(keep).flat()
+    return {
+      key,
+      expiresAtMs,
+      grant: { protocol, gatewayIp, internal, externalPort, lifetimeS, keep: kept },
+    }
   })
   return `${JSON.stringify({ schema: SCHEMA, entries: written }, undefined, 1)}\n`
 }

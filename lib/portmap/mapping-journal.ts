@@ -10,6 +10,23 @@ import type { MappingGrant } from '../protocol/port-mapping/mapping.ts'
 import type { JournalEntry } from './journal-format.ts'
 import { formatJournal, parseJournal } from './journal-format.ts'
 
+/** Where it is noted what may be at gateways, so that nothing is left there by a crash. */
+export interface Journal {
+  /**
+   * Notes what is, or may be, at gateways under this key, in place of what was noted before; resolves when it is on the
+   * disk. Nothing: forgets the key.
+   * @throws {ReachError} ERR_REACH_FILE
+   */
+  record(key: string, grants: readonly MappingGrant[]): Promise<void>
+  /** True when another process with this home, one that is alive, has something under this key. @throws ERR_REACH_FILE */
+  isHeldElsewhere(key: string): Promise<boolean>
+  /**
+   * Hands out what processes that are gone have left; what `remove` answers false for stays noted until it expires.
+   * @throws {ReachError} ERR_REACH_FILE, and what `remove` throws: then nothing is forgotten
+   */
+  adopt(remove: (grant: MappingGrant) => Promise<boolean>): Promise<void>
+}
+
 /** In the home folder. */
 const FOLDER = 'port-mappings'
 /** Ours: a permanent mapping (UPnP's lifetime 0) that could not be removed for so long is given up. */
@@ -21,7 +38,7 @@ const DAY_S = 86_400
  * a socket beside it: the kernel closes that when the process ends in whatever way, so a journal that nobody listens
  * for was left by a crash. Whoever finds it takes the socket first, which only one can.
  */
-export class MappingJournal implements AsyncDisposable {
+export class MappingJournal implements Journal, AsyncDisposable {
   readonly #folder: string
   readonly #name: string
   readonly #runtime: Runtime
@@ -36,11 +53,6 @@ export class MappingJournal implements AsyncDisposable {
     this.#name = Array.from(runtime.random.bytes(8), (byte) => byte.toString(16).padStart(2, '0')).join('')
   }
 
-  /**
-   * Notes what is, or may be, at gateways under this key, in place of what was noted before; resolves when it is on the
-   * disk. Nothing: forgets the key.
-   * @throws {ReachError} ERR_REACH_FILE
-   */
   async record(key: string, grants: readonly MappingGrant[]): Promise<void> {
     const wallMs = this.#runtime.clock.wallMs()
     if (grants.length === 0) this.#entries.delete(key)
@@ -52,7 +64,6 @@ export class MappingJournal implements AsyncDisposable {
     await this.#write()
   }
 
-  /** True when another process with this home, one that is alive, has something under this key. @throws ERR_REACH_FILE */
   async isHeldElsewhere(key: string): Promise<boolean> {
     for (const name of await this.#others()) {
       const entries = await this.#read(name)
@@ -61,10 +72,6 @@ export class MappingJournal implements AsyncDisposable {
     return false
   }
 
-  /**
-   * Hands out what processes that are gone have left; what `remove` answers false for stays noted until it expires.
-   * @throws {ReachError} ERR_REACH_FILE, and what `remove` throws: then nothing is forgotten
-   */
   async adopt(remove: (grant: MappingGrant) => Promise<boolean>): Promise<void> {
     for (const name of await this.#others()) {
       const lock = await this.#take(name)

@@ -95,8 +95,20 @@ export class NatPmpMapper implements GatewayMapper, AnnouncementHearer {
   ): Promise<MappingGrant> {
     const { transport, port } = internal
     const request = { transport, internalPort: port, externalPort: wantedPort, lifetimeS }
-    const [answer] = await Promise.all([this.#ask(request, signal), this.#refreshExternalIp(signal)])
-    this.#accept(answer)
+    const refreshing = new AbortController()
+    const refresh = this.#refreshExternalIp(refreshing.signal)
+    try {
+      const answer = await this.#ask(request, signal)
+      this.#accept(answer)
+      await refresh
+      return this.#granted(internal, answer)
+    } finally {
+      refreshing.abort()
+      await refresh
+    }
+  }
+
+  #granted(internal: TransportAddress, answer: NatPmpMapResponse): MappingGrant {
     const { mapping } = answer
     if (mapping === undefined || mapping.externalPort === 0 || mapping.lifetimeS === 0) {
       throw new ReachError(
@@ -118,8 +130,8 @@ export class NatPmpMapper implements GatewayMapper, AnnouncementHearer {
     }
   }
 
-  /** The answer to a mapping request does not say it, and it may have changed since. */
-  async #refreshExternalIp(signal: AbortSignal | undefined): Promise<void> {
+  /** The answer to a mapping request does not say it, and it may have changed since. Never rejects when aborted. */
+  async #refreshExternalIp(signal: AbortSignal): Promise<void> {
     try {
       const answer = await askGateway(this.#setup.runtime, {
         ...ASKING,
@@ -129,8 +141,8 @@ export class NatPmpMapper implements GatewayMapper, AnnouncementHearer {
       })
       this.#learn(answer)
     } catch (error) {
-      signal?.throwIfAborted()
-      if (!ReachError.is(error)) throw error // a mapping whose address the gateway does not say can still be proven
+      // A mapping whose address the gateway does not say can still be proven.
+      if (!signal.aborted && !ReachError.is(error)) throw error
     }
   }
 

@@ -11,7 +11,7 @@ import type { GatewayMapper, MapperFactory } from './gateway-mapper.ts'
 import type { MappedGateway } from './gateway-mappers.ts'
 import { GatewayMappers, rank } from './gateway-mappers.ts'
 import type { PortRequest } from './lease-state.ts'
-import type { MappingJournal } from './mapping-journal.ts'
+import type { Journal } from './mapping-journal.ts'
 import { natPmpMapper } from './nat-pmp-mapper.ts'
 import { pcpMapper } from './pcp-mapper.ts'
 import { PROTOCOL_NAMES } from './refusal.ts'
@@ -22,7 +22,7 @@ export interface PortMapperSetup {
   /** The protocols to speak. Default: PCP and NAT-PMP. */
   readonly factories?: readonly MapperFactory[]
   /** Where mappings are noted, so that they are removed after a crash. Default: nowhere. */
-  readonly journal?: MappingJournal
+  readonly journal?: Journal
   /** How long a better protocol or gateway may still answer once a worse one has. @default 200 */
   readonly graceMs?: number
 }
@@ -57,7 +57,7 @@ const FAMILIES: readonly AddressFamily[] = ['ipv4', 'ipv6']
  */
 export class PortMapper implements AsyncDisposable {
   readonly runtime: Runtime
-  readonly journal: MappingJournal | undefined
+  readonly journal: Journal | undefined
   readonly #graceMs: number
   readonly #mappers: GatewayMappers
   readonly #announcements: Readonly<Record<AddressFamily, Announcements>>

@@ -1,0 +1,84 @@
+import { createInterface } from 'node:readline'
+import { ReachError } from '../../../lib/base/errors.ts'
+import type { LeaseState, PortRequest, Prove } from '../../../lib/portmap/lease-state.ts'
+import { MappingJournal } from '../../../lib/portmap/mapping-journal.ts'
+import { MappingLease } from '../../../lib/portmap/mapping-lease.ts'
+import { natPmpMapper } from '../../../lib/portmap/nat-pmp-mapper.ts'
+import { pcpMapper } from '../../../lib/portmap/pcp-mapper.ts'
+import { PortMapper } from '../../../lib/portmap/port-mapper.ts'
+import { nodeRuntime } from '../../../lib/net/node-runtime.ts'
+import type { MappingProof } from '../../../lib/protocol/port-mapping/mapping-proof.ts'
+import type { MappingProtocol } from '../../../lib/protocol/port-mapping/mapping.ts'
+
+/** What `lease-agent.js JSON` is told. */
+export interface LeaseAgentOptions {
+  readonly request: PortRequest
+  readonly home?: string
+  readonly protocols?: readonly MappingProtocol[]
+  /** Let the test prove: `prove PORT` is printed, and a line `proven` or a cause is read. */
+  readonly asksForProof?: boolean
+}
+
+/* Keeps a port mapped in a network namespace. Prints each state as a line of JSON; `close` on stdin removes the mapping. */
+
+const options = JSON.parse(process.argv[2] ?? '{}') as LeaseAgentOptions // eslint-disable-line @typescript-eslint/consistent-type-assertions
+const runtime = nodeRuntime()
+const factories = { pcp: pcpMapper, 'nat-pmp': natPmpMapper, upnp: () => undefined }
+const { protocols = ['pcp', 'nat-pmp'], home, request } = options
+const journal = home === undefined ? undefined : new MappingJournal(home, runtime)
+const mapper = new PortMapper({
+  runtime,
+  factories: protocols.map((protocol) => factories[protocol]),
+  ...(journal === undefined ? {} : { journal }),
+})
+
+const answers: ((line: string) => void)[] = []
+const input = createInterface({ input: process.stdin })
+const print = (value: object) => console.log(JSON.stringify(value))
+
+const prove: Prove = async (grant) => {
+  const answer = new Promise<string>((resolve) => answers.push(resolve))
+  console.log(`prove ${grant.externalPort}`)
+  return proofOf(await answer, grant.externalPort, grant.externalIp)
+}
+
+function proofOf(line: string, port: number, externalIp: string | undefined): MappingProof {
+  if (line === 'proven') {
+    const external = { family: 'ipv4', ip: '203.0.113.50', port, transport: request.transport } as const
+    return { proof: 'proven', kind: 'received', external, relay: 'the test' }
+  }
+  const facts = { relayHeard: 'timed-out', externalIp, seenAs: '203.0.113.50' } as const
+  return { proof: 'failed', cause: 'silence', facts, relay: 'the test' }
+}
+
+function describe(state: LeaseState): object {
+  return state.kind === 'lost' ? { kind: 'lost', code: state.error.code } : state
+}
+
+let lease: MappingLease | undefined
+input.on('line', (line) => {
+  if (line === 'close') void close()
+  else answers.shift()?.(line)
+})
+
+async function close(): Promise<void> {
+  await lease?.close()
+  await mapper.close()
+  await journal?.close()
+  input.close()
+}
+
+try {
+  const startMs = runtime.clock.nowMs()
+  lease = await MappingLease.open({
+    mapper,
+    request,
+    onChange: (state) => print(describe(state)),
+    ...(options.asksForProof === true ? { prove } : {}),
+  })
+  print({ ...lease.state, openedInMs: Math.round(runtime.clock.nowMs() - startMs) })
+} catch (error) {
+  if (!ReachError.is(error)) throw error
+  print({ kind: 'failed', code: error.code, message: error.message, details: error.details })
+  await close()
+}
