@@ -38,7 +38,7 @@ async function map(transport: Transport, port: number, external: string, lifetim
 }
 
 function grantOf(json: string): MappingGrant {
-  return JSON.parse(json) as MappingGrant  
+  return JSON.parse(json) as MappingGrant
 }
 
 async function obey(line: string): Promise<object> {
