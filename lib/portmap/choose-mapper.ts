@@ -28,8 +28,19 @@ interface Candidate {
  * @throws the most telling failure: a refusal rather than silence
  */
 export async function mapOverBest(options: ChooseOptions): Promise<MappingGrant> {
-  const { mappers, map, signal } = options
-  const candidates = mappers.map((mapper) => candidateOf(mapper, signal))
+  const { mappers, signal } = options
+  const decided = new AbortController()
+  const looking = AbortSignal.any([decided.signal, ...(signal === undefined ? [] : [signal])])
+  const candidates = mappers.map((mapper) => candidateOf(mapper, looking))
+  try {
+    return await firstGranted(candidates, options)
+  } finally {
+    decided.abort() // nobody looks any further
+  }
+}
+
+async function firstGranted(candidates: Candidate[], options: ChooseOptions): Promise<MappingGrant> {
+  const { map, signal } = options
   const failures: unknown[] = []
   for (;;) {
     const chosen = await choose(candidates, options)
@@ -57,7 +68,7 @@ export function mostTelling(failures: readonly unknown[]): unknown {
   )
 }
 
-function candidateOf(mapper: GatewayMapper, signal: AbortSignal | undefined): Candidate {
+function candidateOf(mapper: GatewayMapper, signal: AbortSignal): Candidate {
   const candidate: Candidate = {
     mapper,
     outcome: 'looking',

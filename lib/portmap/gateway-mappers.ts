@@ -51,10 +51,10 @@ export class GatewayMappers {
     return known?.mappers.find((mapper) => mapper.protocol === protocol)
   }
 
-  /** Addresses of this host on the gateways' interfaces, where announcements are heard. */
-  clientIps(family: AddressFamily): readonly string[] {
+  /** Addresses of this host on the gateways' interfaces, through which groups are joined. */
+  groupAddresses(family: AddressFamily): readonly string[] {
     const ofFamily = [...this.#known.values()].filter(({ gateway }) => gateway.family === family)
-    // IPv6 groups are joined by the interface: the gateway's zone, or this host's link-local address there.
+    // IPv6 groups are joined by the interface, which only link-local addresses name.
     if (family === 'ipv6') return ofFamily.flatMap(({ gateway }) => this.#linkLocal(gateway))
     return [...new Set(ofFamily.map(({ clientIp }) => clientIp))]
   }

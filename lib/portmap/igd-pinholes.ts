@@ -12,7 +12,7 @@ import {
   pinholeId,
   updatePinhole,
 } from '../protocol/port-mapping/pinhole-actions.ts'
-import { PINHOLE_ERROR, describeUpnpError } from '../protocol/port-mapping/upnp-error.ts'
+import { PINHOLE_ERROR, UPNP_ERROR, describeUpnpError } from '../protocol/port-mapping/upnp-error.ts'
 import type { CallOptions, IgdClient } from './igd-client.ts'
 import { keepOf } from './igd-mapper.ts'
 import type { IgdMapper, RenewedGrant } from './igd-mapper.ts'
@@ -56,7 +56,7 @@ export class IgdPinholes implements IgdMapper {
     const id = keep.uniqueId ?? ''
     const answer = await this.client.call(updatePinhole(id, lease), options)
     if (answer.kind === 'done') return { grant: this.#grant(internal, lease, id), wasLost: false }
-    if (answer.code !== PINHOLE_ERROR.noSuchEntry) throw this.#refusal(answer.code)
+    if (!isUnknown(answer.code)) throw this.#refusal(answer.code)
     return { grant: await this.#open(internal, lease, options), wasLost: true }
   }
 
@@ -65,7 +65,7 @@ export class IgdPinholes implements IgdMapper {
       localIp: internal.ip,
       signal,
     })
-    if (answer.kind === 'fault' && answer.code !== PINHOLE_ERROR.noSuchEntry) throw this.#refusal(answer.code)
+    if (answer.kind === 'fault' && !isUnknown(answer.code)) throw this.#refusal(answer.code)
   }
 
   async #checkFirewall(options: CallOptions): Promise<void> {
@@ -102,6 +102,11 @@ export class IgdPinholes implements IgdMapper {
   #refusal(code: number): ReachError {
     return this.client.refusal(code, WORDS[code] ?? describeUpnpError(code))
   }
+}
+
+/** miniupnpd 2.3.1 says 402 (the arguments are wrong) of a number that it does not know. */
+function isUnknown(code: number): boolean {
+  return code === PINHOLE_ERROR.noSuchEntry || code === UPNP_ERROR.invalidArgs
 }
 
 function pinholeLifetimeS(wantedS: number): number {

@@ -114,11 +114,20 @@ export class MappingJournal implements Journal, AsyncDisposable {
   /** Each write holds all that is known when it begins; they come one after the other. */
   #write(): Promise<void> {
     const write = async () => {
-      await (this.#lock ??= this.#listen(this.#name))
+      await this.#hold()
       await writeFileAtomically(this.#path(this.#name), formatJournal([...this.#entries.values()].flat()))
     }
     this.#writing = this.#writing.then(write, write)
     return this.#writing
+  }
+
+  async #hold(): Promise<void> {
+    try {
+      await (this.#lock ??= this.#listen(this.#name))
+    } catch (error) {
+      this.#lock = undefined
+      throw error
+    }
   }
 
   /** What is damaged is as good as empty: gateways forget mappings by themselves. */

@@ -1,12 +1,12 @@
 import { ReachError } from '../base/errors.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
-import { transportAddress } from '../base/transport-address.ts'
+import { sameAddress, transportAddress } from '../base/transport-address.ts'
 import { unreachableMapping } from '../protocol/port-mapping/failure-cause.ts'
 import type { MappingGrant, MappingProtocol } from '../protocol/port-mapping/mapping.ts'
 import type { MappingProof } from '../protocol/port-mapping/mapping-proof.ts'
 import type { PortRequest, Prove, ProveContext, SecondGrant } from './lease-state.ts'
+import { DEFAULT_LIFETIME_S, mappingKey, newNonce } from './mapping-request.ts'
 import type { PortMapper } from './port-mapper.ts'
-import { DEFAULT_LIFETIME_S, mappingKey, newNonce } from './port-mapper.ts'
 
 /** What one mapping is made of. */
 export interface MappingMakerSetup {
@@ -97,7 +97,7 @@ export class MappingMaker {
   /** Removes a mapping. What can't be reached stays noted, for the end or the next start. */
   async remove(grant: MappingGrant): Promise<void> {
     this.#current = undefined
-    if (!(await this.#isRemoved(grant)))
+    if (!(await this.#mapper.removes(grant)))
       this.#leftBehind = [...this.#leftBehind, grant].slice(-MAX_LEFT_BEHIND)
     await this.#record([])
   }
@@ -112,7 +112,7 @@ export class MappingMaker {
     const all = [...(this.#current === undefined ? [] : [this.#current]), ...this.#leftBehind]
     this.#current = undefined
     const outcomes = await Promise.all(
-      all.map(async (grant) => ({ grant, isGone: await this.#isRemoved(grant) })),
+      all.map(async (grant) => ({ grant, isGone: await this.#mapper.removes(grant) })),
     )
     this.#leftBehind = outcomes.filter(({ isGone }) => !isGone).map(({ grant }) => grant)
     await this.#record([]).catch(() => undefined) // the disk's trouble may not keep anybody from ending
@@ -152,18 +152,10 @@ export class MappingMaker {
     return { ...second, remove: () => this.#mapper.unmap(second) }
   }
 
-  async #isRemoved(grant: MappingGrant): Promise<boolean> {
-    try {
-      await this.#mapper.unmap(grant)
-      return true
-    } catch (error) {
-      if (!ReachError.is(error)) throw error
-      return ReachError.is(error, 'ERR_REACH_MAPPING_REFUSED') // it is not ours any more; silence is no answer
-    }
-  }
-
   async #note(grant: MappingGrant): Promise<void> {
     this.#current = grant
+    // It may be the one that was left behind there, when the network was away for a moment.
+    this.#leftBehind = this.#leftBehind.filter((left) => !isSameMapping(left, grant))
     await this.#record([grant])
   }
 
@@ -174,6 +166,10 @@ export class MappingMaker {
   get #lifetimeS(): number {
     return this.#request.lifetimeS ?? DEFAULT_LIFETIME_S
   }
+}
+
+function isSameMapping(a: MappingGrant, b: MappingGrant): boolean {
+  return a.gatewayIp === b.gatewayIp && a.protocol === b.protocol && sameAddress(a.internal, b.internal)
 }
 
 /** Where others reach a mapping: where it was proven, else where the gateway says. */

@@ -14,7 +14,8 @@ import {
 } from '../protocol/port-mapping/nat-pmp.ts'
 import type { NatPmpMapRequest, NatPmpMapResponse } from '../protocol/port-mapping/nat-pmp-map.ts'
 import { decodeNatPmpMap, encodeNatPmpMap } from '../protocol/port-mapping/nat-pmp-map.ts'
-import { PCP_SERVER_PORT } from '../protocol/port-mapping/pcp.ts'
+import { PCP_OPCODE, PCP_SERVER_PORT, PCP_VERSION, decodePcpResponse } from '../protocol/port-mapping/pcp.ts'
+import { PCP_RESULT } from '../protocol/port-mapping/pcp-result.ts'
 import type { AnnouncementHearer } from './announcements.ts'
 import { askGateway } from './exchange.ts'
 import type { GatewayMapper, MapperFactory, MapperSetup } from './gateway-mapper.ts'
@@ -76,11 +77,19 @@ export class NatPmpMapper implements GatewayMapper, AnnouncementHearer {
 
   hear({ bytes, from }: UdpPacket): void {
     if (from.ip !== this.gatewayIp || from.port !== PCP_SERVER_PORT) return
+    if (bytes[0] === PCP_VERSION) return this.#hearPcp(bytes)
     const before = this.#externalIp
     const answer = decodeNatPmpExternalAddress(bytes)
     this.#learn(answer)
     const hasMoved = before !== undefined && this.#externalIp !== before
     if (this.#hasReset(answer.epochS) || hasMoved) this.onReset?.()
+  }
+
+  /** Servers of both protocols have one epoch, and some (miniupnpd 2.3) announce a restart over PCP alone. */
+  #hearPcp(bytes: Uint8Array): void {
+    const { opcode, resultCode, epochS } = decodePcpResponse(bytes)
+    if (opcode !== PCP_OPCODE.announce || resultCode !== PCP_RESULT.success) return
+    if (this.#hasReset(epochS)) this.onReset?.()
   }
 
   close(): void {
@@ -111,13 +120,13 @@ export class NatPmpMapper implements GatewayMapper, AnnouncementHearer {
   #granted(internal: TransportAddress, answer: NatPmpMapResponse): MappingGrant {
     const { mapping } = answer
     if (mapping === undefined || mapping.externalPort === 0 || mapping.lifetimeS === 0) {
-      throw new ReachError(
-        'ERR_REACH_MAPPING_REFUSED',
-        `${this.gatewayIp} grants a NAT-PMP mapping of nothing`,
-        {
-          details: { protocol: 'nat-pmp', gatewayIp: this.gatewayIp, resultCode: 0 },
-        },
-      )
+      const { gatewayIp } = this
+      throw refused({
+        protocol: 'nat-pmp',
+        gatewayIp,
+        resultCode: 0,
+        meaning: 'it grants a mapping of nothing',
+      })
     }
     return {
       protocol: 'nat-pmp',

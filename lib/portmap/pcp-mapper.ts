@@ -111,9 +111,8 @@ export class PcpMapper implements GatewayMapper, AnnouncementHearer {
     this.#accept(answer)
     const { mapping, lifetimeS } = answer
     if (mapping === undefined || mapping.externalPort === 0 || lifetimeS === 0) {
-      throw new ReachError('ERR_REACH_MAPPING_REFUSED', `${this.gatewayIp} grants a PCP mapping of nothing`, {
-        details: { protocol: 'pcp', gatewayIp: this.gatewayIp, resultCode: 0 },
-      })
+      const { gatewayIp } = this
+      throw refused({ protocol: 'pcp', gatewayIp, resultCode: 0, meaning: 'it grants a mapping of nothing' })
     }
     return {
       protocol: 'pcp',

@@ -1,4 +1,5 @@
 import { ReachError } from '../base/errors.ts'
+import { ipScope } from '../base/ip-range.ts'
 import type { UdpPacket, UdpSocket } from '../base/runtime.ts'
 import { SSDP_MULTICAST_IP, SSDP_MULTICAST_IPV6, SSDP_PORT } from '../protocol/port-mapping/ssdp.ts'
 import { decodeNotify, deviceOfUsn } from '../protocol/port-mapping/ssdp-notify.ts'
@@ -9,6 +10,12 @@ import type { UpnpDevice } from './upnp-device.ts'
 /** Ours: a host asks one device for ports, and another when that one refuses. */
 const MAX_DEVICES = 8
 
+interface HeardDevice {
+  readonly ip: string
+  bootId: number | undefined
+  hasLeft: boolean
+}
+
 /**
  * Hears whether the devices that mapped ports leave or start anew (UPnP Device Architecture 1.1 §1.2), so that mappings are
  * made anew in seconds, and not at their next renewal. Costs nothing while they are silent.
@@ -16,7 +23,8 @@ const MAX_DEVICES = 8
 export class UpnpAnnouncements {
   readonly #setup: MapperSetup
   readonly #onReset: () => void
-  readonly #devices = new Map<string, { bootId: number | undefined; hasLeft: boolean }>()
+  /** By `uuid:…`. */
+  readonly #devices = new Map<string, HeardDevice>()
   #socket: Promise<UdpSocket | undefined> | undefined
   #isClosed = false
 
@@ -28,9 +36,8 @@ export class UpnpAnnouncements {
   /** Hears this device, too. Resolves when it does, or can't: then a restart is noticed at the next renewal. */
   async listen({ ip, udn, bootId }: UpnpDevice): Promise<void> {
     if (udn === undefined || this.#isClosed) return
-    const key = `${ip} ${udn}`
-    if (this.#devices.size >= MAX_DEVICES && !this.#devices.has(key)) return
-    this.#devices.set(key, { bootId, hasLeft: false })
+    if (this.#devices.size >= MAX_DEVICES && !this.#devices.has(udn)) return
+    this.#devices.set(udn, { ip, bootId, hasLeft: false })
     await (this.#socket ??= this.#open())
   }
 
@@ -66,8 +73,9 @@ export class UpnpAnnouncements {
   #hear({ bytes, from }: UdpPacket): void {
     const notify = notifyIn(bytes)
     if (notify === undefined) return
-    const device = this.#devices.get(`${from.ip} ${deviceOfUsn(notify.usn)}`)
-    if (device === undefined) return
+    const device = this.#devices.get(deviceOfUsn(notify.usn))
+    // Over IPv6, a device announces itself from its link-local address, whichever one it answers from.
+    if (device === undefined || (device.ip !== from.ip && ipScope(from.ip) !== 'link-local')) return
     const { kind, bootId = device.bootId, nextBootId } = notify
     // Each comes many times over, once for each part of the device.
     switch (kind) {

@@ -13,11 +13,11 @@ export interface SsdpNotify {
   readonly nextBootId: number | undefined
 }
 
-const KINDS: Readonly<Record<string, SsdpNotify['kind']>> = {
-  'ssdp:alive': 'alive',
-  'ssdp:byebye': 'byebye',
-  'ssdp:update': 'update',
-}
+const KINDS: ReadonlyMap<string, SsdpNotify['kind']> = new Map([
+  ['ssdp:alive', 'alive'],
+  ['ssdp:byebye', 'byebye'],
+  ['ssdp:update', 'update'],
+])
 
 /**
  * Reads a NOTIFY, leniently: see {@link decodeSsdpMessage}.
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<string, SsdpNotify['kind']>> = {
 export function decodeNotify(bytes: Uint8Array): SsdpNotify {
   const { startLine, headers } = decodeSsdpMessage(bytes)
   if (!/^NOTIFY \* HTTP\/1\.[01]\s*$/.test(startLine)) throw new ReachError('ERR_REACH_DECODE', 'no NOTIFY')
-  const kind = KINDS[headers.get('nts')?.toLowerCase() ?? '']
+  const kind = KINDS.get(headers.get('nts')?.toLowerCase() ?? '')
   const usn = headers.get('usn')
   if (kind === undefined || usn === undefined)
     throw new ReachError('ERR_REACH_DECODE', 'a NOTIFY needs NTS and USN')

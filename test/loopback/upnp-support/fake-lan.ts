@@ -28,6 +28,8 @@ const IGD = 'urn:schemas-upnp-org:device:InternetGatewayDevice:1'
 export class FakeLan {
   /** Where connections were asked for, allowed or not. */
   readonly dialled: string[] = []
+  /** Sockets for searches that are open. */
+  openSockets = 0
   /** What was searched for, and where. */
   readonly searches: string[] = []
   readonly runtime: Runtime
@@ -95,6 +97,7 @@ export class FakeLan {
 
   async #openUdp(): Promise<UdpSocket> {
     const socket = await openUdp({ family: this.gateway.family, ip: this.#localIp })
+    this.openSockets++
     const send = (bytes: Uint8Array, to: TransportAddress) => void this.#search(bytes, to, socket.local)
     return {
       local: socket.local,
@@ -103,7 +106,10 @@ export class FakeLan {
         socket.onPacket = callback
       },
       onSendError: undefined,
-      close: () => socket.close(),
+      close: () => {
+        this.openSockets--
+        socket.close()
+      },
     }
   }
 

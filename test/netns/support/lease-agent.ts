@@ -21,7 +21,7 @@ export interface LeaseAgentOptions {
 
 /* Keeps a port mapped in a network namespace. Prints each state as a line of JSON; `close` on stdin removes the mapping. */
 
-const options = JSON.parse(process.argv[2] ?? '{}') as LeaseAgentOptions
+const options = optionsOf(JSON.parse(process.argv[2] ?? '{}'))
 const runtime = nodeRuntime()
 const factories = { pcp: pcpMapper, 'nat-pmp': natPmpMapper, upnp: () => undefined }
 const { protocols = ['pcp', 'nat-pmp'], home, request } = options
@@ -53,6 +53,16 @@ function proofOf(line: string, port: number, externalIp: string | undefined): Ma
 
 function describe(state: LeaseState): object {
   return state.kind === 'lost' ? { kind: 'lost', code: state.error.code } : state
+}
+
+function optionsOf(value: unknown): LeaseAgentOptions {
+  if (!isOptions(value)) throw new Error('not the options of a lease agent')
+  return value
+}
+
+/** The test that starts it writes them with their type. */
+function isOptions(value: unknown): value is LeaseAgentOptions {
+  return typeof value === 'object' && value !== null && 'request' in value
 }
 
 let lease: MappingLease | undefined

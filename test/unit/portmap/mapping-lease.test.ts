@@ -233,7 +233,7 @@ test('a mapping that dies is found at its renewal, and never told of as reachabl
   const { prove } = prover((grant) => (isDead ? failed(grant) : proven(grant)))
   const lease = await open({ prove })
   isDead = true
-  await lan.pass(3_601_000)
+  await lan.pass(3_605_000)
   t.is(lease.state.kind, 'lost')
   t.is(lease.external, undefined)
   t.deepEqual(server.mappings, [])

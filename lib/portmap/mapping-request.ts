@@ -1,0 +1,40 @@
+import type { Runtime } from '../base/runtime.ts'
+import { transportAddress } from '../base/transport-address.ts'
+import type { MappingGrant, MappingRequest } from '../protocol/port-mapping/mapping.ts'
+import type { GatewayMapper } from './gateway-mapper.ts'
+import type { PortRequest } from './lease-state.ts'
+
+/** RFC 6886 §3.3. */
+export const DEFAULT_LIFETIME_S = 7_200
+/** RFC 6887 §11.2. */
+const NONCE_LENGTH = 12
+
+/** Random bytes that say whose a mapping is, as hex digits. */
+export function newNonce({ random }: Pick<Runtime, 'random'>): string {
+  return Array.from(random.bytes(NONCE_LENGTH), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** What a mapping is of, as text: for whoever compares owners. */
+export function mappingKey({ transport, port, family = 'ipv4' }: PortRequest): string {
+  return `${family}/${transport}/${port}`
+}
+
+/** What one gateway is asked for. */
+export function requestAt(clientIp: string, request: PortRequest, nonce: string): MappingRequest {
+  const { transport, port, externalPort, acceptsOtherPort = true, lifetimeS = DEFAULT_LIFETIME_S } = request
+  const internal = transportAddress(clientIp, port, transport)
+  return { internal, externalPort, acceptsOtherPort, lifetimeS, nonce }
+}
+
+/**
+ * What a gateway may be about to grant, as far as it could be removed without having heard the answer: PCP removes by
+ * nonce and inside port, NAT-PMP by inside port; UPnP needs the outside one, which only the answer says.
+ */
+export function claimAt(
+  { protocol, gatewayIp }: GatewayMapper,
+  request: MappingRequest,
+): MappingGrant | undefined {
+  if (protocol === 'upnp') return undefined
+  const { internal, externalPort = 0, lifetimeS, nonce } = request
+  return { protocol, gatewayIp, internal, externalIp: undefined, externalPort, lifetimeS, keep: { nonce } }
+}

@@ -1,0 +1,159 @@
+import type { ExecutionContext } from 'ava'
+import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
+import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
+import { openSite } from '../../cli/demo/lab/site.ts'
+import { UdpAgent, tcpDial, tcpListener } from './support/agents.ts'
+import { LABEL_IP, Miniupnpd, missingMappingTools } from './support/miniupnpd.ts'
+import type { MiniupnpdOptions } from './support/miniupnpd.ts'
+import { netnsTest } from './support/netns-test.ts'
+import { UpnpAgent } from './support/upnp-agents.ts'
+
+/* Our UPnP against a real miniupnpd, behind a NAT that lets nobody in by itself. */
+
+const SERVER = '203.0.113.2'
+const HOME = '203.0.113.50'
+const HOST_IPV6 = '2001:db8:a::10'
+const SERVER_IPV6 = '2001:db8:0:1::2'
+
+interface Home {
+  readonly server: LabNode
+  readonly host: LabNode
+  readonly daemon: Miniupnpd
+}
+
+async function homeWith(lab: NetnsLab, options: MiniupnpdOptions = {}): Promise<Home> {
+  const internet = await lab.internet()
+  const server = await lab.host('server', { at: internet, ips: [SERVER, SERVER_IPV6] })
+  const { host, gateways } = await openSite(lab, internet, 'ipv6-firewall', { number: 1 })
+  const [gateway] = gateways
+  if (gateway === undefined) throw new Error('no gateway')
+  return { server, host, daemon: await Miniupnpd.start(gateway, { natPmp: false, ...options }) }
+}
+
+/** What a client that others wrote sees at the gateway: `TCP 8080->192.168.1.10:4000`. */
+async function listed(host: LabNode): Promise<readonly string[]> {
+  const { stdout } = await host.exec('upnpc', ['-l'])
+  return [...stdout.matchAll(/^\s*\d+\s+(TCP|UDP)\s+(\d+->\S+)/gm)].map(
+    ([, protocol, ends]) => `${protocol} ${ends}`,
+  )
+}
+
+const whyNot = missingMappingTools()
+if (whyNot !== undefined) console.warn(`skipped: ${whyNot}`)
+
+function upnpTest(title: string, body: (t: ExecutionContext, lab: NetnsLab) => Promise<void>): void {
+  netnsTest(title, async (t, lab) => {
+    if (whyNot === undefined) return body(t, lab)
+    t.log(`skipped: ${whyNot}`)
+    t.pass()
+  })
+}
+
+for (const igdV1 of [false, true]) {
+  upnpTest(
+    `version ${igdV1 ? 1 : 2}: a mapping lets others in, is renewed, and is removed`,
+    async (t, lab) => {
+      const { host, server, daemon } = await homeWith(lab, { igdV1 })
+      const agent = await UpnpAgent.open(host)
+      await tcpListener(host, [4000])
+      const inside = await UdpAgent.open(host, 5000)
+      const outside = await UdpAgent.open(server, 6000)
+      t.is(await tcpDial(server, HOME, 8080, 500), 'timeout', 'nobody comes in before')
+
+      const tcp = await agent.ask('map tcp 4000 8080! 600')
+      t.like(tcp, {
+        protocol: 'upnp',
+        gatewayIp: '192.168.1.1',
+        externalIp: LABEL_IP,
+        externalPort: 8080,
+        lifetimeS: 600,
+      })
+      const udp = await agent.ask('map udp 5000 any 600')
+      t.like(udp, { externalPort: 5000 })
+      t.deepEqual([...(await listed(host))].toSorted(), [
+        'TCP 8080->192.168.1.10:4000',
+        'UDP 5000->192.168.1.10:5000',
+      ])
+      t.is(await tcpDial(server, HOME, 8080, 5000), 'connected')
+      await outside.send(HOME, 5000, 'hello')
+      t.is(await inside.source('hello'), `${SERVER} 6000`)
+
+      t.like(await agent.ask(`renew 1200 ${JSON.stringify(tcp)}`), { externalPort: 8080, lifetimeS: 1200 })
+      t.is(await tcpDial(server, HOME, 8080, 5000), 'connected')
+
+      t.deepEqual(await agent.ask(`unmap ${JSON.stringify(tcp)}`), {})
+      t.deepEqual(await listed(host), ['UDP 5000->192.168.1.10:5000'])
+      t.is(await tcpDial(server, HOME, 8080, 500), 'timeout')
+      // From another process, which has the grant from a file.
+      const later = await UpnpAgent.open(host)
+      t.deepEqual(await later.ask(`unmap ${JSON.stringify(udp)}`), {})
+      t.deepEqual(await listed(host), [])
+      t.notRegex(await daemon.rules(), /4000|5000/)
+      await daemon.stop()
+    },
+  )
+
+  upnpTest(`version ${igdV1 ? 1 : 2}: a port that another host has stays with it`, async (t, lab) => {
+    const { host, daemon } = await homeWith(lab, { igdV1, secureMode: false })
+    const taken = await host.exec('upnpc', ['-a', '192.168.1.77', '4000', '4000', 'UDP', '600'])
+    t.is(taken.code, 0, taken.stdout)
+    const agent = await UpnpAgent.open(host)
+    t.like(await agent.ask('map udp 4000 4000! 600'), {
+      code: 'ERR_REACH_MAPPING_REFUSED',
+      details: { protocol: 'upnp', gatewayIp: '192.168.1.1', resultCode: 718 },
+    })
+    const grant = await agent.ask('map udp 4000 any 600')
+    const external = Number(grant.externalPort)
+    t.not(external, 4000)
+    t.true((await listed(host)).includes(`UDP ${external}->192.168.1.10:4000`))
+    await agent.ask(`unmap ${JSON.stringify(grant)}`)
+    t.deepEqual(await listed(host), ['UDP 4000->192.168.1.77:4000'])
+    await daemon.stop()
+  })
+}
+
+upnpTest('a port that the gateway’s rules forbid is refused with its code', async (t, lab) => {
+  const { host, daemon } = await homeWith(lab)
+  const agent = await UpnpAgent.open(host)
+  t.like(await agent.ask('map tcp 80 80! 600'), {
+    code: 'ERR_REACH_MAPPING_REFUSED',
+    details: { resultCode: 606 },
+  })
+  await daemon.stop()
+})
+
+upnpTest('a pinhole of IPv6 lets others in, is renewed, and is closed', async (t, lab) => {
+  const { host, server, daemon } = await homeWith(lab)
+  const agent = await UpnpAgent.open(host, 'ipv6')
+  await tcpListener(host, [4000])
+  t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout', 'nobody comes in before')
+  const grant = await agent.ask('map tcp 4000 any 600')
+  t.like(grant, { externalIp: HOST_IPV6, externalPort: 4000, lifetimeS: 600 })
+  t.is(await tcpDial(server, HOST_IPV6, 4000, 5000), 'connected')
+  t.like(await agent.ask(`renew 1200 ${JSON.stringify(grant)}`), { lifetimeS: 1200, keep: grant.keep })
+  t.deepEqual(await agent.ask(`unmap ${JSON.stringify(grant)}`), {})
+  t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout')
+  await daemon.stop()
+})
+
+for (const family of ['ipv4', 'ipv6'] as const) {
+  upnpTest(
+    `${family}: a gateway that starts anew is heard, and what it lost is made again`,
+    async (t, lab) => {
+      const { host, server, daemon } = await homeWith(lab)
+      const agent = await UpnpAgent.open(host, family)
+      await tcpListener(host, [4000])
+      const home = family === 'ipv4' ? HOME : HOST_IPV6
+      const grant = await agent.ask('map tcp 4000 any 600')
+      t.is(await tcpDial(server, home, 4000, 5000), 'connected')
+      await daemon.crash()
+      t.is(await tcpDial(server, home, 4000, 500), 'timeout')
+      await daemon.restart()
+      await agent.waitForReset()
+      const renewed = await agent.ask(`renew 600 ${JSON.stringify(grant)}`)
+      t.like(renewed, { externalPort: 4000, lifetimeS: 600 })
+      t.is(await tcpDial(server, home, 4000, 5000), 'connected')
+      await daemon.stop()
+    },
+  )
+}
