@@ -26,10 +26,13 @@ export interface MeasurementRequest {
   readonly to: TransportAddress
 }
 
-/** Ours: a first answer takes one round trip; two repetitions make up for loss. */
-const ASK_AT_MS = [0, 300, 700]
+/**
+ * Ours: a first answer takes one round trip, and repetitions make up for loss: with 10 % a round trip, three in all failed
+ * once in 1,000 punches, before the first packet to the peer.
+ */
+const ASK_AT_MS = [0, 200, 500, 900, 1400]
 /** Ours: who has answered by then is enough. */
-const BUDGET_MS = 1400
+const BUDGET_MS = 2200
 
 /** Asks STUN servers, from each asking socket, for the public address of that socket, just before a punch. */
 export class PunchMeasurement {
