@@ -107,9 +107,11 @@ for (const size of [512, 1024, 4096]) {
     }
     const results: PunchResult[] = []
     forSeeds(SEEDS * 10, (seed) => results.push(punch({ ...luck(seed + size), one: strict, other: strict })))
-    const { direct, runs, packets, ms } = summary(results)
+    const { direct, runs, recipe, packets, ms } = summary(results)
     t.log(`${direct}/${runs} direct, at most ${packets} packets, ${ms} ms`)
-    t.true(direct >= (size <= 1024 ? 0.9 : 0) * runs)
+    t.is(recipe, 'block-search')
+    // 10 s of 200 packets a second are too few for 4096 ports: about one in five, which is printed only.
+    if (size <= 1024) t.true(direct >= 0.9 * runs)
   })
 }
 
