@@ -45,6 +45,13 @@ export class JsonReader {
     return value
   }
 
+  /** A whole number of either sign, at most 2^53 − 1 in size. */
+  integer(field: string): number {
+    const value = this.#get(field)
+    if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw this.#wrong(field, 'a whole number')
+    return value
+  }
+
   flag(field: string): boolean {
     const value = this.#get(field)
     if (typeof value !== 'boolean') throw this.#wrong(field, 'true or false')

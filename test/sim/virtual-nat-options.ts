@@ -51,9 +51,10 @@ export interface NatBehaviorOptions {
   /**
    * Flows to different destinations may share one external port, and a source that already has an external endpoint
    * gets it again: what Linux does. With address-and-port-dependent mapping a port is then preserved for every
-   * destination, which looks endpoint-independent from outside as long as nothing collides. @default false
+   * destination, which looks endpoint-independent from outside as long as nothing collides. With `per-destination`, ports
+   * are shared, but each flow draws its own: Linux with fully random ports. @default false
    */
-  readonly sharesPorts?: boolean
+  readonly sharesPorts?: boolean | 'per-destination'
   /**
    * A packet from outside that fits no mapping is taken in by the router itself, which remembers the flow; the port
    * can't be given to a mapping towards that sender afterwards (Linux without an INPUT filter). @default false

@@ -14,7 +14,7 @@ export interface NatTableOptions {
   readonly timeoutMs: number
   readonly unansweredTimeoutMs: number
   readonly refresh: 'outbound' | 'both'
-  readonly sharesPorts: boolean
+  readonly sharesPorts: boolean | 'per-destination'
   readonly maxMappings: number
   readonly maxMappingsPerHost: number
   /** Chooses the external endpoint of a new mapping, as an endpointKey; undefined when no port is left. */
@@ -158,9 +158,10 @@ export class NatTable {
 
   #chooseExternal(packet: Packet, isFree: ExternalRequest['isFree'], nowMs: number): number | undefined {
     const { sourceIp: internalIp, sourcePort: internalPort } = packet
-    const newest = this.#options.sharesPorts
-      ? this.#mappings.newestOf(endpointKey(internalIp, internalPort))
-      : undefined
+    const newest =
+      this.#options.sharesPorts === true
+        ? this.#mappings.newestOf(endpointKey(internalIp, internalPort))
+        : undefined
     if (
       newest !== undefined &&
       newest.expiresAtMs > nowMs &&
@@ -177,7 +178,7 @@ export class NatTable {
     if (taken === undefined) return true
     for (const mapping of [...taken]) {
       if (mapping.expiresAtMs <= nowMs) this.#mappings.remove(mapping)
-      else if (!this.#options.sharesPorts || remoteIp === 0 || mapping.remoteIp === 0) return false
+      else if (this.#options.sharesPorts === false || remoteIp === 0 || mapping.remoteIp === 0) return false
       else if (remotePort === 0 && mapping.remoteIp === remoteIp) return false
       else if (isMappingFor(mapping, remoteIp, remotePort)) return false
     }
