@@ -42,7 +42,7 @@ async function folderOf(t: ExecutionContext): Promise<string> {
   return folder
 }
 
-for (const protocol of ['pcp', 'nat-pmp'] as const) {
+for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   mappingTest(
     `${protocol}: a TCP port is reached from outside, seen by upnpc, and closed again`,
     async (t, lab) => {
