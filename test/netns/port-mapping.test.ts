@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import { UdpAgent, tcpDial, tcpListener } from './support/agents.ts'
+import { useLinkLocalGateway } from './support/link-local-gateway.ts'
 import type { MappingHome } from './support/mapping-lab.ts'
 import {
   GATEWAY_IP,
@@ -42,7 +43,7 @@ async function folderOf(t: ExecutionContext): Promise<string> {
   return folder
 }
 
-for (const protocol of ['pcp', 'nat-pmp'] as const) {
+for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   mappingTest(
     `${protocol}: a TCP port is reached from outside, seen by upnpc, and closed again`,
     async (t, lab) => {
@@ -190,13 +191,6 @@ for (const gatewayIp of ['global', 'link-local'] as const) {
       t.is(await tcpDial(home.outside, ipv6, 8_080, DIAL_MS), 'timeout')
     },
   )
-}
-
-/** As routers announce themselves (RFC 4861 §4.2), which the lab's bridged homes don't. */
-async function useLinkLocalGateway(host: LabNode, gateway: LabNode | undefined): Promise<void> {
-  const shown = await gateway?.exec('ip', ['-6', '-brief', 'addr', 'show', 'dev', 'lan0', 'scope', 'link'])
-  const linkLocal = /fe80:\S+(?=\/)/.exec(shown?.stdout ?? '')?.[0] ?? ''
-  await host.namespace.ip([`route replace default via ${linkLocal} dev eth0`])
 }
 
 mappingTest(

@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
 import { openSite } from '../../cli/demo/lab/site.ts'
 import { UdpAgent, tcpDial, tcpListener } from './support/agents.ts'
+import { useLinkLocalGateway } from './support/link-local-gateway.ts'
+import { LeaseAgent } from './support/mapping-lab.ts'
 import { LABEL_IP, Miniupnpd, missingMappingTools } from './support/miniupnpd.ts'
 import type { MiniupnpdOptions } from './support/miniupnpd.ts'
 import { netnsTest } from './support/netns-test.ts'
@@ -18,6 +23,7 @@ const SERVER_IPV6 = '2001:db8:0:1::2'
 interface Home {
   readonly server: LabNode
   readonly host: LabNode
+  readonly gateway: LabNode
   readonly daemon: Miniupnpd
 }
 
@@ -27,7 +33,7 @@ async function homeWith(lab: NetnsLab, options: MiniupnpdOptions = {}): Promise<
   const { host, gateways } = await openSite(lab, internet, 'ipv6-firewall', { number: 1 })
   const [gateway] = gateways
   if (gateway === undefined) throw new Error('no gateway')
-  return { server, host, daemon: await Miniupnpd.start(gateway, { natPmp: false, ...options }) }
+  return { server, host, gateway, daemon: await Miniupnpd.start(gateway, { natPmp: false, ...options }) }
 }
 
 /** What a client that others wrote sees at the gateway: `TCP 8080->192.168.1.10:4000`. */
@@ -122,19 +128,26 @@ upnpTest('a port that the gateway’s rules forbid is refused with its code', as
   await daemon.stop()
 })
 
-upnpTest('a pinhole of IPv6 lets others in, is renewed, and is closed', async (t, lab) => {
-  const { host, server, daemon } = await homeWith(lab)
-  const agent = await UpnpAgent.open(host, 'ipv6')
-  await tcpListener(host, [4000])
-  t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout', 'nobody comes in before')
-  const grant = await agent.ask('map tcp 4000 any 600')
-  t.like(grant, { externalIp: HOST_IPV6, externalPort: 4000, lifetimeS: 600 })
-  t.is(await tcpDial(server, HOST_IPV6, 4000, 5000), 'connected')
-  t.like(await agent.ask(`renew 1200 ${JSON.stringify(grant)}`), { lifetimeS: 1200, keep: grant.keep })
-  t.deepEqual(await agent.ask(`unmap ${JSON.stringify(grant)}`), {})
-  t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout')
-  await daemon.stop()
-})
+for (const gatewayIp of ['global', 'link-local'] as const) {
+  upnpTest(
+    `a pinhole of IPv6 lets others in, is renewed, and is closed, at a ${gatewayIp} gateway`,
+    async (t, lab) => {
+      const { host, server, gateway, daemon } = await homeWith(lab)
+      if (gatewayIp === 'link-local') await useLinkLocalGateway(host, gateway)
+      const agent = await UpnpAgent.open(host, 'ipv6')
+      await tcpListener(host, [4000])
+      t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout', 'nobody comes in before')
+      const grant = await agent.ask('map tcp 4000 any 600')
+      t.like(grant, { externalIp: HOST_IPV6, externalPort: 4000, lifetimeS: 600 }, JSON.stringify(grant))
+      t.is(String(grant.gatewayIp).startsWith('fe80:'), gatewayIp === 'link-local')
+      t.is(await tcpDial(server, HOST_IPV6, 4000, 5000), 'connected')
+      t.like(await agent.ask(`renew 1200 ${JSON.stringify(grant)}`), { lifetimeS: 1200, keep: grant.keep })
+      t.deepEqual(await agent.ask(`unmap ${JSON.stringify(grant)}`), {})
+      t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout')
+      await daemon.stop()
+    },
+  )
+}
 
 for (const family of ['ipv4', 'ipv6'] as const) {
   upnpTest(
@@ -157,3 +170,23 @@ for (const family of ['ipv4', 'ipv6'] as const) {
     },
   )
 }
+
+upnpTest('what a killed process leaves is removed at the next start', async (t, lab) => {
+  const { host, daemon } = await homeWith(lab)
+  const home = await mkdtemp(join(tmpdir(), 'p2p-reach-upnp-'))
+  t.teardown(() => rm(home, { recursive: true, force: true }))
+  const killed = new LeaseAgent(host, {
+    request: { transport: 'tcp', port: 4000 },
+    protocols: ['upnp'],
+    home,
+  })
+  t.is(await killed.active(), 4000)
+  await killed.program.stop('SIGKILL')
+  t.deepEqual(await listed(host), ['TCP 4000->192.168.1.10:4000'])
+  const next = new LeaseAgent(host, { request: { transport: 'udp', port: 5000 }, protocols: ['upnp'], home })
+  t.is(await next.active(), 5000)
+  t.deepEqual(await listed(host), ['UDP 5000->192.168.1.10:5000'])
+  await next.close()
+  t.deepEqual(await listed(host), [])
+  await daemon.stop()
+})

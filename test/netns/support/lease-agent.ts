@@ -6,6 +6,7 @@ import { MappingLease } from '../../../lib/portmap/mapping-lease.ts'
 import { natPmpMapper } from '../../../lib/portmap/nat-pmp-mapper.ts'
 import { pcpMapper } from '../../../lib/portmap/pcp-mapper.ts'
 import { PortMapper } from '../../../lib/portmap/port-mapper.ts'
+import { upnpMapper } from '../../../lib/portmap/upnp-mapper.ts'
 import { nodeRuntime } from '../../../lib/net/node-runtime.ts'
 import type { MappingProof } from '../../../lib/protocol/port-mapping/mapping-proof.ts'
 import type { MappingProtocol } from '../../../lib/protocol/port-mapping/mapping.ts'
@@ -23,7 +24,7 @@ export interface LeaseAgentOptions {
 
 const options = optionsOf(JSON.parse(process.argv[2] ?? '{}'))
 const runtime = nodeRuntime()
-const factories = { pcp: pcpMapper, 'nat-pmp': natPmpMapper, upnp: () => undefined }
+const factories = { pcp: pcpMapper, 'nat-pmp': natPmpMapper, upnp: upnpMapper }
 const { protocols = ['pcp', 'nat-pmp'], home, request } = options
 const journal = home === undefined ? undefined : new MappingJournal(home, runtime)
 const mapper = new PortMapper({
