@@ -99,7 +99,7 @@ export class MappingMaker {
     this.#current = undefined
     if (!(await this.#mapper.removes(grant)))
       this.#leftBehind = [...this.#leftBehind, grant].slice(-MAX_LEFT_BEHIND)
-    await this.#record([])
+    await this.#recordIfPossible([])
   }
 
   /** The gateway has lost the mapping by itself. */
@@ -115,7 +115,7 @@ export class MappingMaker {
       all.map(async (grant) => ({ grant, isGone: await this.#mapper.removes(grant) })),
     )
     this.#leftBehind = outcomes.filter(({ isGone }) => !isGone).map(({ grant }) => grant)
-    await this.#record([]).catch(() => undefined) // the disk's trouble may not keep anybody from ending
+    await this.#recordIfPossible([])
   }
 
   async #map(
@@ -136,7 +136,7 @@ export class MappingMaker {
       await this.#note(grant)
       return grant
     } catch (error) {
-      if (this.#current === undefined) await this.#record([])
+      await this.#recordIfPossible([])
       signal?.throwIfAborted()
       if (ReachError.is(error) && unreachable !== undefined) throw unreachable
       throw error
@@ -156,7 +156,16 @@ export class MappingMaker {
     this.#current = grant
     // It may be the one that was left behind there, when the network was away for a moment.
     this.#leftBehind = this.#leftBehind.filter((left) => !isSameMapping(left, grant))
-    await this.#record([grant])
+    await this.#recordIfPossible([grant])
+  }
+
+  /** What was noted before a mapping was asked for is still there: a full disk may not end a lease. */
+  async #recordIfPossible(grants: readonly MappingGrant[]): Promise<void> {
+    try {
+      await this.#record(grants)
+    } catch (error) {
+      if (!ReachError.is(error)) throw error
+    }
   }
 
   async #record(grants: readonly MappingGrant[]): Promise<void> {

@@ -7,7 +7,7 @@ import { GatewayMappers } from './gateway-mappers.ts'
 import type { PortRequest } from './lease-state.ts'
 import { mapAtGateway } from './map-at-gateway.ts'
 import type { Journal } from './mapping-journal.ts'
-import { claimAt, mappingKey, newNonce, requestAt } from './mapping-request.ts'
+import { checkRequest, claimAt, mappingKey, newNonce, requestAt } from './mapping-request.ts'
 import { natPmpMapper } from './nat-pmp-mapper.ts'
 import { NetworkEars } from './network-ears.ts'
 import { pcpMapper } from './pcp-mapper.ts'
@@ -74,11 +74,13 @@ export class PortMapper implements AsyncDisposable {
 
   /**
    * Makes a mapping; what was granted is what is answered. Mappings that lose against a better one are removed again.
-   * @throws {ReachError} ERR_REACH_NO_GATEWAY, ERR_REACH_MAPPING_REFUSED; rejects with the signal's reason
+   * @throws {ReachError} ERR_REACH_NO_GATEWAY, ERR_REACH_MAPPING_REFUSED, ERR_REACH_ADDRESS for a port that is none;
+   * rejects with the signal's reason
    */
   async map(request: PortRequest, options: MapOptions): Promise<MappingGrant> {
     const { nonce, exclude = [], onAsking, signal } = options
     signal?.throwIfAborted()
+    checkRequest(request)
     await this.cleanUp(signal)
     const asked = (await this.#mappers.current(request.family ?? 'ipv4')).map((one) => ({
       mappers: one.mappers.filter(({ protocol }) => !exclude.includes(protocol)),

@@ -1,3 +1,4 @@
+import { ReachError } from '../../lib/base/errors.ts'
 import type {
   Gateway,
   Network,
@@ -36,6 +37,8 @@ export class FakeLan {
   ips: string[] = [CLIENT_IP, CLIENT_IP6, 'fe80::10%eth0']
   /** Where each datagram of the host went, in order. */
   readonly sent: TransportAddress[] = []
+  /** Ports that another program has. */
+  readonly takenPorts = new Set<number>()
   readonly #sockets = new Set<OpenSocket>()
   #nextPort = 50_000
 
@@ -105,6 +108,7 @@ export class FakeLan {
 
   #open(options: OpenUdpOptions): UdpSocket {
     const { family, ip = family === 'ipv4' ? '0.0.0.0' : '::', port = this.#nextPort++ } = options
+    if (this.takenPorts.has(port)) throw new ReachError('ERR_REACH_ADDRESS_IN_USE', `port ${port} is taken`)
     const socket: OpenSocket = {
       options,
       local: transportAddress(ip, port),

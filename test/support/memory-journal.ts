@@ -8,8 +8,11 @@ export class MemoryJournal implements Journal {
   leftBehind: MappingGrant[] = []
   /** Keys of another process that is alive. */
   readonly heldElsewhere = new Set<string>()
+  /** What each write fails with. */
+  failure: Error | undefined
 
   record(key: string, grants: readonly MappingGrant[]): Promise<void> {
+    if (this.failure !== undefined) return Promise.reject(this.failure)
     if (grants.length === 0) this.notes.delete(key)
     else this.notes.set(key, grants)
     return Promise.resolve()

@@ -327,3 +327,16 @@ test('a prover gets a second mapping beside the first, which it removes', async 
   await open({ prove })
   t.is(server.mappings.length, 1)
 })
+
+test('a disk that is full keeps a lease from beginning, not from going on', async (t) => {
+  const { lan, server, journal, open, kinds } = setUp()
+  const lease = await open()
+  journal.failure = new ReachError('ERR_REACH_FILE', 'the disk is full')
+  await lan.pass(3_610_000)
+  t.is(maps(server.heard), 2)
+  t.deepEqual(kinds(), ['active'])
+  await t.throwsAsync(open({ request: { ...REQUEST, port: 9_000 } }), { code: 'ERR_REACH_FILE' })
+  t.is(server.mappings.length, 1)
+  await lan.run(lease.close())
+  t.deepEqual(server.mappings, [])
+})

@@ -281,3 +281,32 @@ test('a second mapping is made beside a grant, at the same gateway over the same
   t.not(second.keep.nonce, grant.keep.nonce)
   t.is(server.mappings.length, 2)
 })
+
+test('what means all ports, or a removal, to a gateway is refused before anything is sent', async (t) => {
+  const { lan, map } = setUp()
+  lan.addGateway()
+  for (const port of [0, -1, 1.5, 65_536]) {
+    await t.throwsAsync(map({ ...REQUEST, port }), { code: 'ERR_REACH_ADDRESS' })
+    await t.throwsAsync(map({ ...REQUEST, externalPort: port }), { code: 'ERR_REACH_ADDRESS' })
+  }
+  for (const lifetimeS of [0, -1, 0.5, 2 ** 32, Number.NaN])
+    await t.throwsAsync(map({ ...REQUEST, lifetimeS }), { instanceOf: RangeError })
+  t.deepEqual(lan.sent, [])
+})
+
+test('a program that has the port of announcements does not keep anybody from mapping', async (t) => {
+  const { lan, mapper, map } = setUp()
+  lan.addGateway()
+  lan.takenPorts.add(5_350)
+  const unwatch = mapper.watch(() => t.fail())
+  t.is((await map()).protocol, 'pcp')
+  t.is(lan.openSockets, 0)
+  unwatch()
+})
+
+test('once one protocol has mapped the port, nobody looks for others any more', async (t) => {
+  const { lan, map } = setUp({ factories: [pcpMapper, fakeUpnp(1_000).factory] })
+  lan.addGateway()
+  t.is((await map()).protocol, 'pcp')
+  t.is(lan.clock.pendingTimers, 0)
+})
