@@ -84,6 +84,16 @@ test.serial(
   },
 )
 
+test.serial('devices that are no gateways are not asked to describe themselves', async (t) => {
+  const player = await igdOf(t, { ip: '127.0.0.4' })
+  const target = 'ssdp:all' // which is what it answers with, and no type at all
+  t.deepEqual(
+    await found(new FakeLan('127.0.0.1', [{ from: player.ip, location: player.location, target }])),
+    [],
+  )
+  t.deepEqual(player.requests, [])
+})
+
 test.serial('ten answers are heard, and no more', async (t) => {
   const igd = await igdOf(t)
   const answers = Array.from({ length: 30 }, (_, i) => ({ from: igd.ip, location: `${igd.location}?${i}` }))

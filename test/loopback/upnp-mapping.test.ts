@@ -241,9 +241,16 @@ test.serial(
 )
 
 test.serial('the lifetime is what the router lists, not what was asked for', async (t) => {
-  const connections = { '/ctl/IPConn': new FakeConnection({ listedLeaseS: 120 }) }
-  const igd = await igdOf(t, { connections })
-  t.is((await (await mapperOf(t, igd)).map(REQUEST)).lifetimeS, 120)
+  // Routers that don't count leases list 0, or what they like: then it is renewed as if they did.
+  for (const [listedLeaseS, lifetimeS] of [
+    [120, 120],
+    [0, 3600],
+    [604_800, 3600],
+  ] as const) {
+    const connections = { '/ctl/IPConn': new FakeConnection({ listedLeaseS }) }
+    const igd = await igdOf(t, { connections })
+    t.is((await (await mapperOf(t, igd)).map(REQUEST)).lifetimeS, lifetimeS)
+  }
 })
 
 test.serial(
