@@ -303,3 +303,10 @@ test('a program that has the port of announcements does not keep anybody from ma
   t.is(lan.openSockets, 0)
   unwatch()
 })
+
+test('once one protocol has mapped the port, nobody looks for others any more', async (t) => {
+  const { lan, map } = setUp({ factories: [pcpMapper, fakeUpnp(1_000).factory] })
+  lan.addGateway()
+  t.is((await map()).protocol, 'pcp')
+  t.is(lan.clock.pendingTimers, 0)
+})
