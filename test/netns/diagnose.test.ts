@@ -90,12 +90,12 @@ for (const kind of STUN_KINDS) {
     // first IP from there, coturn's own server does not: with ours it takes address-dependent for the stricter kind.
     const seen = kind === 'address-dependent' ? 'address-and-port-dependent' : ipv4.mapping
     t.is(mapping.behavior, seen, mapping.output)
-    const filtering = await coturnVerdict(host, 'filtering', localIp, '203.0.113.2')
-    t.is(
-      filtering.behavior,
-      ipv4.filtering === 'none' ? 'endpoint-independent' : ipv4.filtering,
-      filtering.output,
-    )
+    const expected = ipv4.filtering === 'none' ? 'endpoint-independent' : ipv4.filtering
+    const askFiltering = () => coturnVerdict(host, 'filtering', localIp, '203.0.113.2')
+    let filtering = await askFiltering()
+    // It asks once and takes silence for an answer: one late packet of a busy machine is a stricter kind.
+    if (filtering.behavior !== expected) filtering = await askFiltering()
+    t.is(filtering.behavior, expected, filtering.output)
     t.is(await stunClientVerdict(host, '203.0.113.2'), await stunClientVerdict(host, '203.0.113.4'))
   })
 }
