@@ -55,7 +55,7 @@ export function takeOver(connection: Duplex, reader: ChunkReader): ChunkSource {
 }
 
 /** Reads exactly what is there: asking for more would announce the end of a stream that has ended behind it. */
-function takeLeftover(connection: Duplex): Uint8Array | undefined {
+export function takeLeftover(connection: Duplex): Uint8Array | undefined {
   const { readableLength } = connection
   if (readableLength === 0) return undefined
   const bytes: unknown = connection.read(readableLength)

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { takeLeftover } from './chunk-source.ts'
 import { onreadSocket } from './onread.ts'
 
 /** What a {@link readGathered} tells. */
@@ -24,9 +25,8 @@ const LARGE_BLOCK = 256 * 1024
  */
 export function readGathered(stream: Duplex, events: GatheredEvents): void {
   stream.pause()
-  const { readableLength } = stream
-  const before: unknown = readableLength === 0 ? undefined : stream.read(readableLength)
-  if (before instanceof Uint8Array) events.onBytes(before)
+  const leftover = takeLeftover(stream)
+  if (leftover !== undefined) events.onBytes(leftover)
   const socket = stream instanceof TLSSocket ? onreadSocket(stream) : undefined
   if (socket === undefined) {
     stream.on('data', (chunk: Uint8Array) => events.onBytes(chunk))

@@ -40,7 +40,7 @@ export function sendFromFreshPort(
       resolve(outcome)
     }
     const onAbort = () => settle('failed')
-    const onError = (error: unknown) => settle(outcomeOf(systemCode(error)))
+    const onError = (error: unknown) => settle(complaintOf(systemCode(error)))
     const send = () => {
       left--
       socket.send(bytes, (error) => {
@@ -56,7 +56,8 @@ export function sendFromFreshPort(
   })
 }
 
-function outcomeOf(code: string): FreshPortOutcome {
+/** What a system's code says of the way to the other end; `failed` for what says nothing of it. */
+export function complaintOf(code: string): Exclude<FreshPortOutcome, 'sent'> {
   switch (code) {
     case 'ECONNREFUSED':
       return 'refused'

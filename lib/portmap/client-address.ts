@@ -1,4 +1,4 @@
-import { ipScope } from '../base/ip-range.ts'
+import { isGlobalIp } from '../base/ip-range.ts'
 import type { Gateway, Network } from '../base/runtime.ts'
 import { transportAddress } from '../base/transport-address.ts'
 import { PCP_SERVER_PORT } from '../protocol/port-mapping/pcp.ts'
@@ -13,15 +13,22 @@ const ANYWHERE = transportAddress('2001:db8::1', PCP_SERVER_PORT)
  */
 export async function clientAddress(network: Network, gateway: Gateway): Promise<string | undefined> {
   if (gateway.family === 'ipv4') return network.sourceIpTowards(transportAddress(gateway.ip, PCP_SERVER_PORT))
-  const onInterface = network
-    .interfaces()
-    .filter(({ name }) => name === gateway.interfaceName)
-    .flatMap(({ addresses }) => addresses.map(({ ip }) => ip))
+  const onInterface = addressesTowards(network, gateway)
   const preferred = await network.sourceIpTowards(ANYWHERE)
   if (preferred !== undefined && onInterface.includes(preferred) && isGlobal(preferred)) return preferred
   return onInterface.find(isGlobal)
 }
 
+/** This host's addresses that name the gateway's interface: IPv6 groups are joined through them. */
+export function linkLocalAddresses(network: Network, gateway: Gateway): readonly string[] {
+  return addressesTowards(network, gateway).filter((ip) => ip.includes('%'))
+}
+
+function addressesTowards(network: Network, { interfaceName }: Gateway): readonly string[] {
+  const towards = network.interfaces().filter(({ name }) => name === interfaceName)
+  return towards.flatMap(({ addresses }) => addresses.map(({ ip }) => ip))
+}
+
 function isGlobal(ip: string): boolean {
-  return ip.includes(':') && ipScope(ip) === 'global'
+  return ip.includes(':') && isGlobalIp(ip)
 }

@@ -3,7 +3,7 @@ import type { AddressFamily } from '../base/transport-address.ts'
 import type { MappingGrant } from '../protocol/port-mapping/mapping.ts'
 import { MAPPING_PROTOCOLS } from '../protocol/port-mapping/mapping.ts'
 import type { AnnouncementHearer } from './announcements.ts'
-import { clientAddress } from './client-address.ts'
+import { clientAddress, linkLocalAddresses } from './client-address.ts'
 import type { GatewayMapper, MapperFactory } from './gateway-mapper.ts'
 
 /** A gateway, and whoever speaks a protocol with it from one address of this host. */
@@ -55,7 +55,8 @@ export class GatewayMappers {
   groupAddresses(family: AddressFamily): readonly string[] {
     const ofFamily = [...this.#known.values()].filter(({ gateway }) => gateway.family === family)
     // IPv6 groups are joined by the interface, which only link-local addresses name.
-    if (family === 'ipv6') return ofFamily.flatMap(({ gateway }) => this.#linkLocal(gateway))
+    if (family === 'ipv6')
+      return ofFamily.flatMap(({ gateway }) => linkLocalAddresses(this.#runtime.network, gateway))
     return [...new Set(ofFamily.map(({ clientIp }) => clientIp))]
   }
 
@@ -83,11 +84,6 @@ export class GatewayMappers {
   #forget(key: string, { mappers }: MappedGateway): void {
     this.#known.delete(key)
     for (const mapper of mappers) mapper.close()
-  }
-
-  #linkLocal({ interfaceName }: Gateway): readonly string[] {
-    const own = this.#runtime.network.interfaces().find(({ name }) => name === interfaceName)
-    return own?.addresses.map(({ ip }) => ip).filter((ip) => ip.includes('%')) ?? []
   }
 }
 

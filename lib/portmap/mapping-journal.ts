@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { ReachError } from '../base/errors.ts'
+import { toHex } from '../base/hex.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { writeFileAtomically } from '../identity/files/atomic-file.ts'
 import { listFolder, removeFile } from '../identity/files/folder.ts'
@@ -50,7 +51,7 @@ export class MappingJournal implements Journal, AsyncDisposable {
   constructor(home: string, runtime: Runtime) {
     this.#folder = join(home, FOLDER)
     this.#runtime = runtime
-    this.#name = Array.from(runtime.random.bytes(8), (byte) => byte.toString(16).padStart(2, '0')).join('')
+    this.#name = toHex(runtime.random.bytes(8))
   }
 
   async record(key: string, grants: readonly MappingGrant[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { ReachError } from '../base/errors.ts'
+import { toHex } from '../base/hex.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { MAX_PORT, transportAddress } from '../base/transport-address.ts'
 import type { MappingGrant, MappingRequest } from '../protocol/port-mapping/mapping.ts'
@@ -14,7 +15,7 @@ const NONCE_LENGTH = 12
 
 /** Random bytes that say whose a mapping is, as hex digits. */
 export function newNonce({ random }: Pick<Runtime, 'random'>): string {
-  return Array.from(random.bytes(NONCE_LENGTH), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return toHex(random.bytes(NONCE_LENGTH))
 }
 
 /** What a mapping is of, as text: for whoever compares owners. */

@@ -4,6 +4,7 @@ import type { UdpPacket, UdpSocket } from '../base/runtime.ts'
 import { SSDP_MULTICAST_IP, SSDP_MULTICAST_IPV6, SSDP_PORT } from '../protocol/port-mapping/ssdp.ts'
 import { decodeNotify, deviceOfUsn } from '../protocol/port-mapping/ssdp-notify.ts'
 import type { SsdpNotify } from '../protocol/port-mapping/ssdp-notify.ts'
+import { linkLocalAddresses } from './client-address.ts'
 import type { MapperSetup } from './gateway-mapper.ts'
 import type { UpnpDevice } from './upnp-device.ts'
 
@@ -66,8 +67,7 @@ export class UpnpAnnouncements {
   #via(): string | undefined {
     const { runtime, gateway, clientIp } = this.#setup
     if (gateway.family === 'ipv4') return clientIp
-    const own = runtime.network.interfaces().find(({ name }) => name === gateway.interfaceName)
-    return own?.addresses.map(({ ip }) => ip).find((ip) => ip.includes('%'))
+    return linkLocalAddresses(runtime.network, gateway)[0]
   }
 
   #hear({ bytes, from }: UdpPacket): void {

@@ -5,7 +5,7 @@ import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Runtime, TcpSocket } from '../../lib/base/runtime.ts'
 import type { TransportAddress } from '../../lib/base/transport-address.ts'
 import { sameAddress, transportAddress } from '../../lib/base/transport-address.ts'
-import { sendFromFreshPort } from '../../lib/net/send-from-fresh-port.ts'
+import { complaintOf, sendFromFreshPort } from '../../lib/net/send-from-fresh-port.ts'
 import type { ProveRequest } from '../../lib/protocol/relay/control-request.ts'
 import type { ProbeOutcome } from '../../lib/protocol/relay/probe-outcome.ts'
 import { PROOF_NONCE_LENGTH, encodeProof } from '../../lib/protocol/relay/proof-packet.ts'
@@ -151,20 +151,9 @@ export class PortProver {
 }
 
 function connectOutcome(error: unknown): ProbeOutcome {
-  const code = ReachError.is(error) ? error.details['code'] : undefined
-  switch (code) {
-    case 'ECONNREFUSED':
-    case 'ECONNRESET':
-      return 'refused'
-    case 'ETIMEDOUT':
-      return 'timed-out'
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'EHOSTDOWN':
-      return 'unreachable'
-    default:
-      return 'failed'
-  }
+  const code = ReachError.is(error) ? String(error.details['code']) : ''
+  if (code === 'ECONNRESET') return 'refused'
+  return code === 'ETIMEDOUT' ? 'timed-out' : complaintOf(code)
 }
 
 function tooMany(): ReachError {

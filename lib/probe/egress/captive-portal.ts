@@ -1,3 +1,4 @@
+import { toHex } from '../../base/hex.ts'
 import type { RelayUrl } from '../../base/relay-url.ts'
 import type { Runtime } from '../../base/runtime.ts'
 import type { CaptivePortalFact } from '../report.ts'
@@ -39,7 +40,7 @@ export async function detectCaptivePortal(
   const { relays, urls, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options
   const limits = { timeoutMs, ...(signal === undefined ? {} : { signal }) }
   const checks = [
-    ...relays.map((relay) => relayCheck(relay, hex(runtime.random.bytes(CHALLENGE_BYTES)))),
+    ...relays.map((relay) => relayCheck(relay, toHex(runtime.random.bytes(CHALLENGE_BYTES)))),
     ...urls.flatMap((text) => urlCheck(text) ?? []),
   ]
   const settled = await Promise.allSettled(checks.map((check) => runCheck(runtime, check, limits)))
@@ -88,8 +89,4 @@ async function runCheck(
   return response.kind === 'done'
     ? readPortalReply(check, response.value)
     : `${url.host} did not answer: ${response.message}`
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,3 +1,4 @@
+import { toHex } from '../../base/hex.ts'
 import type { ResolveOutcome, Runtime } from '../../base/runtime.ts'
 import { isIp } from '../../base/transport-address.ts'
 import type { DnsFact } from '../report.ts'
@@ -63,8 +64,7 @@ function questionsFor(runtime: Runtime, names: readonly string[]): readonly DnsQ
 }
 
 function randomLabel(runtime: Runtime): string {
-  const bytes = runtime.random.bytes(RANDOM_NAME_BYTES)
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return toHex(runtime.random.bytes(RANDOM_NAME_BYTES))
 }
 
 async function ask(runtime: Runtime, question: DnsQuestion, limits: StepLimits): Promise<DnsAnswer> {

@@ -1,3 +1,4 @@
+import { toHex } from '../../base/hex.ts'
 import { LINK_VERSION } from './handshake-record.ts'
 import type { AttachRequest, LinkRole } from './handshake-record.ts'
 import { Link } from './link.ts'
@@ -87,7 +88,7 @@ export class LinkRegistry {
   #make(role: LinkRole, sessionId: Uint8Array, peerKey: Uint8Array, nowMs: number): Link {
     const { budget, link: options = {} } = this.#setup
     const link = new Link({ role, sessionId, peerKey, budget, options }, nowMs)
-    this.#entries.set(keyOf(role, sessionId), { link, peer: hex(peerKey), forgetAtMs: undefined })
+    this.#entries.set(keyOf(role, sessionId), { link, peer: toHex(peerKey), forgetAtMs: undefined })
     return link
   }
 
@@ -98,7 +99,7 @@ export class LinkRegistry {
 
   #hasRoom(peerKey: Uint8Array, nowMs: number): boolean {
     this.sweep(nowMs)
-    const ofPeer = this.#entriesOf(hex(peerKey))
+    const ofPeer = this.#entriesOf(toHex(peerKey))
     const maxOfPeer = this.#setup.maxSessionsPerPeer ?? DEFAULT_MAX_SESSIONS_PER_PEER
     if (ofPeer.length >= maxOfPeer && !this.#forgetOne(ofPeer)) return false
     const max = this.#setup.maxSessions ?? DEFAULT_MAX_SESSIONS
@@ -118,11 +119,7 @@ export class LinkRegistry {
 
 /** A process that dials itself has both ends of a session; the role tells them apart. */
 function keyOf(role: LinkRole, sessionId: Uint8Array): string {
-  return `${role} ${hex(sessionId)}`
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return `${role} ${toHex(sessionId)}`
 }
 
 function refused(refusal: KnownRefusal): AttachOutcome {
