@@ -24,7 +24,7 @@ export class PortLeases implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #home: string | undefined
   readonly #leases = new Set<MappingLease>()
-  #mapper: Promise<PortMapper> | undefined
+  #mapper: PortMapper | undefined
   #journal: MappingJournal | undefined
   #closing: Promise<void> | undefined
 
@@ -35,8 +35,8 @@ export class PortLeases implements AsyncDisposable {
   }
 
   readonly open: OpenLease = async ({ request, prove, signal }) => {
-    const mapper = await this.#ready(signal)
     signal?.throwIfAborted()
+    const mapper = this.#ready()
     const lease = await MappingLease.open({
       ...{ mapper, request, prove },
       ...(signal === undefined ? {} : { signal }),
@@ -50,7 +50,7 @@ export class PortLeases implements AsyncDisposable {
   async try(relays: () => readonly ProofRelay[], signal?: AbortSignal): Promise<MappingTrial> {
     const ears = await listenForProof(this.#runtime, transportAddress('0.0.0.0', 0))
     try {
-      const mapper = await this.#ready(signal)
+      const mapper = this.#ready()
       const request = { transport: 'udp', port: ears.local.port, lifetimeS: TRIAL_LIFETIME_S } as const
       const grant = await mapper.map(request, { nonce: newNonce(this.#runtime), signal })
       try {
@@ -79,33 +79,19 @@ export class PortLeases implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await Promise.allSettled([...this.#leases].map((lease) => lease.close()))
-    const mapper = await this.#mapper?.catch(() => undefined)
-    await mapper?.close()
+    await this.#mapper?.close()
     await this.#journal?.close()
   }
 
-  #ready(signal: AbortSignal | undefined): Promise<PortMapper> {
-    return (this.#mapper ??= this.#openMapper(signal).catch((error: unknown) => {
-      this.#mapper = undefined
-      throw error
-    }))
-  }
-
-  /** What a crash left goes first: the same port could not be had before. */
-  async #openMapper(signal: AbortSignal | undefined): Promise<PortMapper> {
+  /** What a crash left goes first: the mapper sees to it before it maps. */
+  #ready(): PortMapper {
+    if (this.#mapper !== undefined) return this.#mapper
     const journal = this.#home === undefined ? undefined : new MappingJournal(this.#home, this.#runtime)
     this.#journal = journal
-    const mapper = new PortMapper({
+    return (this.#mapper = new PortMapper({
       ...{ runtime: this.#runtime, factories: [pcpMapper, natPmpMapper, upnpMapper] },
       ...(journal === undefined ? {} : { journal }),
-    })
-    try {
-      await mapper.cleanUp(signal)
-      return mapper
-    } catch (error) {
-      await mapper.close()
-      throw error
-    }
+    }))
   }
 }
 
