@@ -6,12 +6,12 @@
  *   npm run build && npm run build:test && node build/bench/diagnose.js [RUNS] [KIND...]
  */
 import { fileURLToPath } from 'node:url'
+import { CLI } from '../cli/program-files.ts'
 import { NetnsLab } from '../cli/demo/lab/netns-lab.ts'
 import { openSite } from '../cli/demo/lab/site.ts'
 import { SITE_RECIPES } from '../cli/demo/lab/site-kinds.ts'
 import type { SiteKind } from '../cli/demo/lab/site-kinds.ts'
 
-const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url))
 const NAME_SERVER = fileURLToPath(new URL('../cli/demo/name-server.js', import.meta.url))
 const IPS = ['203.0.113.2', '203.0.113.3']
 const NAME = 'relay.demo.test'

@@ -7,8 +7,8 @@
  *
  *   npm run build && npm run build:test && node build/bench/relay.js [ROUNDS] [SECONDS] [CONTENDER...]
  *
- * - library: Peer.connect and Peer.listen, through `p2p-reach relay up`
- * - cli: plain TCP programs through `p2p-reach connect`, the relay, `p2p-reach expose`
+ * - library: Peer.connect and Peer.listen, through `p2p-reach relay up`, with no direct path as on one host there would be
+ * - cli: plain TCP programs through `p2p-reach connect`, the relay, `p2p-reach expose`, likewise
  * - tls-haproxy, tls-nginx: mutual TLS 1.3 from end to end (Ed25519, AES-128-GCM) through a proxy that does not look in
  * - ssh: plain TCP programs through `ssh -L`, sshd, `ssh -R`
  * - tcp: the plain TCP programs, directly

@@ -19,6 +19,8 @@ import type { PeersCommand } from './commands/peers.ts'
 import { parsePeers } from './commands/peers.ts'
 import type { PingCommand } from './commands/ping.ts'
 import { parsePing } from './commands/ping.ts'
+import type { RelaySshKeyCommand } from './commands/relay-ssh-key.ts'
+import { parseRelaySshKey } from './commands/relay-ssh-key.ts'
 import type { RelayStatusCommand } from './commands/relay-status.ts'
 import { parseRelayStatus } from './commands/relay-status.ts'
 import type { RelayUpCommand } from './commands/relay-up.ts'
@@ -38,6 +40,7 @@ export type Command =
   | DiagnoseCommand
   | RelayUpCommand
   | RelayStatusCommand
+  | RelaySshKeyCommand
   | ExposeCommand
   | ConnectCommand
   | PingCommand
@@ -108,16 +111,22 @@ export function parseCommand(argv: readonly string[], env: Environment): Command
 
 function parseRelay(argv: readonly string[], wantsHelp: boolean, env: Environment): Command {
   const [word, ...rest] = argv
-  if (wantsHelp) return { kind: 'print', text: word === 'status' ? USAGE['relay-status'] : USAGE['relay-up'] }
+  if (wantsHelp) return { kind: 'print', text: USAGE[usageOfRelay(word)] }
   if (word === 'up') return parseRelayUp(rest, env)
   if (word === 'status') return parseRelayStatus(rest, env)
+  if (word === 'ssh-key') return parseRelaySshKey(rest, env)
   throw new ReachError(
     'ERR_REACH_USAGE',
     word === undefined ? 'relay needs a word after it' : `unknown command "relay ${word}"`,
     {
-      hint: 'p2p-reach relay up  or  p2p-reach relay status',
+      hint: 'p2p-reach relay up,  p2p-reach relay status  or  p2p-reach relay ssh-key',
     },
   )
+}
+
+function usageOfRelay(word: string | undefined): 'relay-up' | 'relay-status' | 'relay-ssh-key' {
+  if (word === 'ssh-key') return 'relay-ssh-key'
+  return word === 'status' ? 'relay-status' : 'relay-up'
 }
 
 function unknownCommand(word: string): ReachError {

@@ -23,10 +23,15 @@ export function exitCodeOf(error: unknown): ExitCode {
     case 'ERR_REACH_JOIN_WRONG_ROOT':
     case 'ERR_REACH_STATEMENT':
     case 'ERR_REACH_TLS_VERSION':
+    case 'ERR_REACH_SSH_AUTH':
+    case 'ERR_REACH_SSH_HOST_KEY_CHANGED':
+    case 'ERR_REACH_SSH_HOST_KEY_UNKNOWN':
       return EXIT.notTrusted
     case 'ERR_REACH_RELAY_UNREACHABLE':
     case 'ERR_REACH_NOT_REACHABLE':
     case 'ERR_REACH_PEER_OFFLINE':
+    case 'ERR_REACH_SSH_FORWARDING':
+    case 'ERR_REACH_SSH_UNREACHABLE':
     case 'ERR_REACH_NO_GATEWAY':
     case 'ERR_REACH_MAPPING_REFUSED':
     case 'ERR_REACH_MAPPING_UNREACHABLE':

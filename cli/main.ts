@@ -14,6 +14,7 @@ import { runJoin } from './commands/join.ts'
 import { runMap } from './commands/map.ts'
 import { runPeers } from './commands/peers.ts'
 import { runPing } from './commands/ping.ts'
+import { runRelaySshKey } from './commands/relay-ssh-key.ts'
 import { runRelayStatus } from './commands/relay-status.ts'
 import { runRenew } from './commands/renew.ts'
 import { runRevoke } from './commands/revoke.ts'
@@ -59,6 +60,8 @@ function run(command: Command, output: Output, signal: AbortSignal): Promise<Exi
       return runDiagnose(command, process.env, output, signal)
     case 'relay-up':
       return runRelayUp(command, output, signal)
+    case 'relay-ssh-key':
+      return runRelaySshKey(command, process.stdin, output, signal)
     case 'relay-status':
       return runRelayStatus(command, output, signal)
     case 'expose':

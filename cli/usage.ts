@@ -8,6 +8,7 @@ Commands:
   diagnose      what this network does to peer-to-peer traffic, and what to change
   relay up      run a relay: a private network with its own certificates, and a STUN server to be diagnosed with
   relay status  the network of a relay, and who is in it
+  relay ssh-key who may use the relay by plain SSH: add, list, revoke
   expose        let others of the network reach a port or socket of yours
   connect       reach what another member exposes: as a local port, a socket, or standard input and output
   ping          how far away a member is, and by which path
@@ -28,22 +29,25 @@ Options:
 Start here:
   $ p2p-reach diagnose
 `,
-  diagnose: `Usage: p2p-reach diagnose [--json] [--deep] [--html FILE] [--relay URL]... [--stun HOST:PORT]...
+  diagnose: `Usage: p2p-reach diagnose [--json] [--deep] [--html FILE] [--relay URL]... [--stun HOST:PORT]... [--peer NAME]
 
 Finds out what this network does to peer-to-peer traffic. Takes 1 to 5 seconds.
 
 Options:
-  --relay URL        ask this relay in every way: https://HOST[:PORT][#sha256=HEX], http://HOST[:PORT], HOST
+  --relay URL        ask this relay in every way: https://HOST[:PORT][#sha256=HEX], http://HOST[:PORT], HOST;
+                     or this SSH server: ssh://HOST[:PORT]
   --stun HOST:PORT   ask this STUN server (port 3478 if left out); repeat for more
   --deep             also hairpinning and how long idle bindings live; takes up to 3 minutes. With a home that has joined
                      a network: maps a port for some seconds, and has a relay try whether anything comes in
+  --peer NAME        connect to this member of your network and look for a direct path: which way it is reached, or why it stays
+                     relayed, what was tried, and what to change; up to 45 s
   --html FILE        write the report as a web page, too
   --json             print the report as one JSON value (docs/diagnose.md)
   --home DIR         folder for settings (default: the platform's)
   --config FILE      settings file (default: config.json in the home folder)
 
 Without --relay and --stun, public STUN servers are asked (docs/diagnose.md lists them).
-Every option but --json, --html and --config also has an environment variable: P2P_REACH_STUN, P2P_REACH_RELAY, …
+Every option but --json, --html, --peer and --config also has an environment variable: P2P_REACH_STUN, P2P_REACH_RELAY, …
 
 Exit codes: 0 something was reached, 2 usage, 3 nothing was reached, 130 interrupted.
 
@@ -88,6 +92,27 @@ Options:
   --home DIR    folder of the relay, or of an administrator (default: the platform's)
   --json        print one JSON value
 `,
+  'relay-ssh-key': `Usage: p2p-reach relay ssh-key add --name NAME [--allow NAME,...] [--only expose|reach] [FILE]
+       p2p-reach relay ssh-key list
+       p2p-reach relay ssh-key revoke NAME|FINGERPRINT
+
+Lets the holders of SSH keys use the relay with plain OpenSSH, nothing installed: they expose services to each other, and
+reach them. Whoever runs the relay can read what they forward. The relay's port is the one of  relay up;  docs/ssh.md.
+
+Options:
+  --name NAME            what the key is called in the network; no member may have that name
+  --allow NAME,...       only these SSH clients may reach what it exposes (default: all). The same key again changes it
+  --only expose|reach    it may do only that (default: both)
+  --home DIR             folder of the relay, or of an administrator (default: the platform's)
+  --json                 print one JSON value
+
+FILE is a public key; without it, it is read from standard input.
+
+Example:
+  $ p2p-reach relay ssh-key add --name web1 < id_ed25519.pub
+  $ ssh -N -R web:80:localhost:3000 -p 443 relay.example.org
+  $ ssh -N -L 8080:web:80 -p 443 relay.example.org
+`,
   identity: `Usage: p2p-reach identity [--qr] [--home DIR] [--json]
 
 Prints who you are: your PeerId, and your name and certificate in the network that you have joined. Makes a key when
@@ -99,40 +124,66 @@ Options:
   --allow-open-key-file  use a key file that others can read
   --json                 print one JSON value
 `,
-  expose: `Usage: p2p-reach expose TARGET... [--as SERVICE]... [--allow NAME,...] [--json]
+  expose: `Usage: p2p-reach expose TARGET... [--udp] [--as SERVICE]... [--allow NAME,...] [--json]
 
 Lets members of the network reach a program on this computer, wherever it stands, until interrupted. Everything is
 encrypted from peer to peer. Prints what to type on the other side.
 
-TARGET: PORT (on this computer), HOST:PORT, unix:PATH
+TARGET: PORT (on this computer), HOST:PORT, unix:PATH, udp:PORT, udp:HOST:PORT
 
 Options:
+  --udp                  the targets speak UDP: each sender on the other side gets a port of its own here
   --as SERVICE           what others call it (default: the port); with several targets, one for each, in their order
   --allow NAME,...       only these members, by name or PeerId (default: every member of the network)
-  --json                 events as JSON lines: ready, session, path, path-lost, session-ended, error, closed
+  --idle T               a flow of UDP ends when it was silent for so long: 90s, 5m (default 2m; P2P_REACH_IDLE)
+  --json                 events as JSON lines: ready, session, path, direct, path-lost, session-ended, error, closed
+  --relay-only           look for no direct paths: peers then don't learn your addresses (P2P_REACH_RELAY_ONLY)
+  --no-lan               don't announce this peer on the LAN, nor look for peers there (P2P_REACH_NO_LAN)
+  --relay ssh://[USER@]HOST[:PORT][#SHA256:FINGERPRINT]
+                         an SSH server where both sides meet when no relay of the network can be reached, as the same user;
+                         nothing is installed there. Its host key has to be in known_hosts, or in the URL. Repeat for more.
+                         HOST?public: at a port of it that anybody can dial (GatewayPorts clientspecified)
+  --ssh-key FILE         a private key to log in with (default: the agent's, and those that ssh tries)
+  --ssh-known-hosts FILE default: those of ssh
+  --ssh-command 'ssh …'  have the system's ssh do it: certificates, hardware keys, ProxyJump
   --allow-open-key-file  use a key file that others can read
   --home DIR             the folder that  p2p-reach join  made (default: the platform's)
   --config FILE          settings file (default: config.json in the home folder)
 
-Exit codes: 0 ended by Ctrl-C, 1 failed, 2 usage, 3 no relay can be reached, 4 not trusted.
+Relays are also reached through the proxies that HTTPS_PROXY, ALL_PROXY (socks5://…) and NO_PROXY name.
+
+Exit codes: 0 ended by Ctrl-C, 1 failed, 2 usage, 3 no relay and no SSH server can be reached, 4 not trusted.
 
 Examples:
   $ p2p-reach expose 8080 --as web
   $ p2p-reach expose 22 5432 --as ssh --as db --allow alice,bob
+  $ p2p-reach expose 27015 --udp --as game
+  $ p2p-reach expose 53 udp:53 --as dns --as dns
+  $ p2p-reach expose 8080 --as web --relay ssh://me@bastion.example.org
 `,
-  connect: `Usage: p2p-reach connect PEER/SERVICE [LISTEN] [--json] [--quiet]
+  connect: `Usage: p2p-reach connect PEER/SERVICE [LISTEN] [--udp] [--json] [--quiet]
 
-Reaches what another member exposes. Each connection to LISTEN is carried to the service, until interrupted.
+Reaches what another member exposes. Each connection to LISTEN is carried to the service, until interrupted. With --udp
+datagrams are: whole or not at all, beside the connection where a direct path takes them, else the oldest dropped first.
 
 PEER:    a name or PeerId of the network
-LISTEN:  PORT (on this computer), HOST:PORT, unix:PATH, or - for standard input and output; a free port if left out
+LISTEN:  PORT (on this computer), HOST:PORT, unix:PATH, or - for standard input and output; a free port if left out;
+         udp:PORT and udp:HOST:PORT as with --udp
 
 Options:
-  --json                 events as JSON lines: ready, session, path, path-lost, session-ended, error, closed
+  --udp                  the service was exposed with --udp: LISTEN is a port of UDP
+  --idle T               a flow of UDP ends when it was silent for so long: 90s, 5m (default 2m; P2P_REACH_IDLE)
+  --json                 events as JSON lines: ready, session, path, direct, path-lost, session-ended, error, closed
   --quiet                say only what fails
+  --relay-only           look for no direct paths: peers then don't learn your addresses (P2P_REACH_RELAY_ONLY)
+  --no-lan               don't look for the peer on the LAN (P2P_REACH_NO_LAN)
+  --relay ssh://…, --ssh-key, --ssh-known-hosts, --ssh-command
+                         an SSH server to meet at when no relay can be reached: see  p2p-reach expose --help
   --allow-open-key-file  use a key file that others can read
   --home DIR             the folder that  p2p-reach join  made (default: the platform's)
   --config FILE          settings file (default: config.json in the home folder)
+
+Relays are also reached through the proxies that HTTPS_PROXY, ALL_PROXY (socks5://…) and NO_PROXY name.
 
 Exit codes: 0 ended by Ctrl-C, or both directions ended; 1 failed, 2 usage, 3 the peer or all relays are out of reach,
 4 not trusted.
@@ -140,15 +191,21 @@ Exit codes: 0 ended by Ctrl-C, or both directions ended; 1 failed, 2 usage, 3 th
 Examples:
   $ p2p-reach connect alice/web 8080
   $ ssh -o ProxyCommand='p2p-reach connect alice/ssh -' alice
+  $ p2p-reach connect alice/game 27015 --udp
 `,
   ping: `Usage: p2p-reach ping PEER [--count N] [--interval SECONDS] [--json]
 
-Measures the way to a member and back, inside the encrypted session, and says which path carried it.
+Measures the way to a member and back, inside the encrypted session, and says which path carried it. Begins over a relay,
+and shows the change to a direct path as it happens; or says why there is none, and what to change.
 
 Options:
   --count N              stop after N answers (default: until interrupted)
   --interval SECONDS     between two pings (default 1)
-  --json                 events as JSON lines: path, pong, error, closed
+  --json                 events as JSON lines: path, direct, pong, error, closed
+  --relay-only           look for no direct paths: peers then don't learn your addresses (P2P_REACH_RELAY_ONLY)
+  --no-lan               don't look for the peer on the LAN (P2P_REACH_NO_LAN)
+  --relay ssh://…, --ssh-key, --ssh-known-hosts, --ssh-command
+                         an SSH server to meet at when no relay can be reached: see  p2p-reach expose --help
   --allow-open-key-file  use a key file that others can read
   --home DIR             the folder that  p2p-reach join  made (default: the platform's)
   --config FILE          settings file (default: config.json in the home folder)
@@ -185,20 +242,22 @@ Example:
 `,
   peers: `Usage: p2p-reach peers [--json]
 
-Lists the members that expose something now: name, PeerId, and since when.
+Lists the members that expose something now: name, PeerId, since when, and what to expect of their network and this one
+over IPv4: "direct likely", "direct likely, after a search", or "relay", and why. A LAN or IPv6 may do better.
 
 Options:
-  --json                 one JSON value: { "peers": [{ "name", "peerId", "sinceMs" }] }
+  --json                 one JSON value: { "peers": [{ "name", "peerId", "sinceMs", "nat", "prediction" }] };
+                         prediction: { "result": direct | direct-birthday | relay, "why", "confidence" }, or null
   --allow-open-key-file  use a key file that others can read
   --home DIR             the folder that  p2p-reach join  made (default: the platform's)
   --config FILE          settings file (default: config.json in the home folder)
 
-Exit codes: 0 asked, 2 usage, 3 no relay can be reached, 4 not trusted.
+Exit codes: 0 asked, 2 usage, 3 no relay and no SSH server can be reached, 4 not trusted.
 
 Example:
   $ p2p-reach peers
 `,
-  invite: `Usage: p2p-reach invite NAME [--role ROLE] [--uses N] [--expires TIME] [--qr] [--home DIR] [--json]
+  invite: `Usage: p2p-reach invite NAME [--role ROLE] [--uses N] [--expires TIME] [--ssh URL]... [--qr] [--home DIR] [--json]
 
 Prints one string that lets somebody join the network as NAME. Works on the relay with its home, or anywhere as an
 administrator. The string is a secret until it is used; the relay keeps only a hash of it.
@@ -207,6 +266,8 @@ Options:
   --role ROLE     peer, relay or admin (default: peer)
   --uses N        how many may join with it; they are called NAME-1, NAME-2, … (default: 1)
   --expires TIME  such as 30m, 1h, 7d (default: 1h)
+  --ssh URL       an SSH server where NAME meets others when no relay can be reached, as if it were named by --relay each time:
+                  ssh://USER@HOST[:PORT]#SHA256:FINGERPRINT; the fingerprint of its host key is a must
   --qr            print it as a QR code, too
   --home DIR      folder of the relay, or of an administrator (default: the platform's)
   --json          print one JSON value
@@ -229,6 +290,8 @@ Options:
 
 Example:
   $ p2p-reach join p2pr1ddkegs4uc57repj9am5c6szk8qkddgu1a7up…
+
+Relays are also reached through the proxies that HTTPS_PROXY, ALL_PROXY (socks5://…) and NO_PROXY name.
 
 Exit codes: 0 joined, 2 usage, 3 relay not reachable, 4 not trusted (wrong root, token used or expired), 1 other.
 `,

@@ -7,6 +7,7 @@ import { Authority } from './authority/authority.ts'
 import { hasAuthority } from './authority/create-authority.ts'
 import { AdminService } from './control/admin-service.ts'
 import { askLocally, holdHome } from './local-admin.ts'
+import { readHostKey } from './ssh/host-key.ts'
 
 /**
  * Administers the network whose authority is in a home folder: through the relay that runs on it, or by itself when
@@ -34,6 +35,11 @@ export async function administerHome(
         relays,
         isConnected: () => false,
         connectedCount: () => 0,
+        ssh: {
+          hostKey: async () => (await readHostKey(home))?.fingerprint,
+          connectionsOf: () => 0,
+          exposedBy: () => [],
+        },
       })
       const result: unknown = JSON.parse(
         JSON.stringify(await service.handle(request, 'the operator of the relay')),

@@ -31,10 +31,14 @@ export interface Admitted {
 export interface Newcomer {
   /** Where it comes from, for limits. */
   readonly source: string
+  /** The IP at its other end, where it has one. */
+  readonly ip: string | undefined
   /** It has said something: newer ones don't push it out any more. */
   spoke(): void
   /** It speaks something that needs no proof and limits its own time; it counts until it is closed. */
   timesItself(): void
+  /** What it carries now needs a proof after all: the deadline begins anew. */
+  mustProve(): void
   /** It belongs here: it counts no more. */
   proven(): void
 }
@@ -76,7 +80,8 @@ export class Admission {
     const silent: Silent = { socket, source, release }
     this.#silent.add(silent)
     this.#silentAt(source).add(silent)
-    const timer = this.#clock.setTimer(this.#limits.timeoutMs, () => socket.destroy())
+    const start = () => this.#clock.setTimer(this.#limits.timeoutMs, () => socket.destroy())
+    let timer = start()
     const spoke = () => this.#forget(silent)
     const proven = () => {
       spoke()
@@ -84,7 +89,11 @@ export class Admission {
       release()
     }
     socket.once('close', proven)
-    return { source, spoke, proven, timesItself: () => timer.cancel() }
+    const mustProve = () => {
+      timer.cancel()
+      timer = start()
+    }
+    return { source, ip: socket.remoteAddress, spoke, proven, timesItself: () => timer.cancel(), mustProve }
   }
 
   #makeRoom(source: string): void {

@@ -1,7 +1,10 @@
-import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { WEBSOCKET_PATH, WebSocketAcceptor } from '../lib/net/websocket-stream.ts'
+
+/** Somebody has opened a stream to the relay inside a WebSocket over that connection. */
+export type CarriedStreamListener = (stream: Duplex, connection: Duplex) => void
 
 export interface RelayInfo {
   /** Version of the relay's software. */
@@ -12,21 +15,34 @@ export interface RelayInfo {
 
 /** Ours: a challenge is only echoed when it can do no harm in a header or a log. */
 const CHALLENGE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/
-/** RFC 6455 §1.3. */
-const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
-/** RFC 6455 §5.5.1 and §7.4.1: a close frame with status 1000. */
-const WEBSOCKET_CLOSE_NORMAL = Uint8Array.of(0x88, 0x02, 0x03, 0xe8)
 /** Ours: limits of what a stranger may send and how long it may take. */
 const EXCHANGE_TIMEOUT_MS = 10_000
 const MAX_HEADER_BYTES = 8192
 
 /** Answers to diagnosis over HTTP (docs/wire.md); sockets are handed to it with `emit('connection', socket)`. */
-export function httpEndpoints(info: () => RelayInfo, timeoutMs = EXCHANGE_TIMEOUT_MS): Server {
+export function httpEndpoints(
+  info: () => RelayInfo,
+  timeoutMs = EXCHANGE_TIMEOUT_MS,
+  onStream?: CarriedStreamListener,
+): Server {
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAlive: false }, (request, response) =>
     answer(request, response, info),
   )
-  limitExchanges(server, timeoutMs)
-  server.on('upgrade', upgrade)
+  const unlimit = limitExchanges(server, timeoutMs)
+  const acceptor = new WebSocketAcceptor()
+  server.on('upgrade', (request, connection, head) => {
+    // ws would take drafts before the standard, too.
+    const isOfStandard = request.headers['sec-websocket-version'] === '13'
+    if (request.url?.split('?')[0] !== WEBSOCKET_PATH || !isOfStandard) {
+      connection.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    acceptor.accept(request, connection, head, (stream) => {
+      unlimit(connection)
+      if (onStream === undefined) stream.destroy()
+      else onStream(stream, connection)
+    })
+  })
   server.on('clientError', (_error, socket) => socket.destroy())
   return server
 }
@@ -34,12 +50,19 @@ export function httpEndpoints(info: () => RelayInfo, timeoutMs = EXCHANGE_TIMEOU
 /**
  * Ends every connection that is handed to the server after one exchange's time, however it is spent. Node's own
  * `headersTimeout` and `requestTimeout` only work in a server that listens itself, which this one does not.
+ * @returns what frees a connection of the limit
  */
-export function limitExchanges(server: Server, timeoutMs = EXCHANGE_TIMEOUT_MS): void {
+export function limitExchanges(
+  server: Server,
+  timeoutMs = EXCHANGE_TIMEOUT_MS,
+): (connection: Duplex) => void {
+  const timers = new WeakMap<Duplex, NodeJS.Timeout>()
   server.on('connection', (socket: Duplex) => {
     const timer = setTimeout(() => socket.destroy(), timeoutMs)
+    timers.set(socket, timer)
     socket.once('close', () => clearTimeout(timer))
   })
+  return (connection) => clearTimeout(timers.get(connection))
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, info: () => RelayInfo): void {
@@ -82,28 +105,4 @@ function send(response: ServerResponse, status: number, contentType: string, bod
   response
     .writeHead(status, { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(body) })
     .end(body)
-}
-
-/** Completes a WebSocket handshake (RFC 6455 §4.2.2) and closes: it shows that upgrades get through. */
-function upgrade(request: IncomingMessage, socket: Duplex): void {
-  const key = request.headers['sec-websocket-key']
-  const isWebSocket =
-    request.headers.upgrade?.toLowerCase() === 'websocket' &&
-    request.headers['sec-websocket-version'] === '13'
-  if (
-    request.url !== '/ws' ||
-    !isWebSocket ||
-    typeof key !== 'string' ||
-    !/^[A-Za-z0-9+/]{22}==$/.test(key)
-  ) {
-    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-    return
-  }
-  const accept = createHash('sha1')
-    .update(key + WEBSOCKET_GUID)
-    .digest('base64')
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-  )
-  socket.end(WEBSOCKET_CLOSE_NORMAL)
 }

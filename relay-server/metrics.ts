@@ -1,11 +1,12 @@
 import type { ControlCounters } from './control/control-server.ts'
 import type { DataCounters } from './data/data-service.ts'
+import type { SshCounters } from './ssh/ssh-service.ts'
 import type { StunServerCounters } from '../lib/protocol/stun/server.ts'
 
 export interface RelayMetrics {
   readonly stun: { readonly udp: StunServerCounters; readonly tcp: StunServerCounters }
   /** Undefined on a relay without a network. */
-  readonly network: (ControlCounters & DataCounters) | undefined
+  readonly network: (ControlCounters & DataCounters & Partial<SshCounters>) | undefined
   readonly tcpConnections: number
   /** Of these, those that have proven nothing, or need not. */
   readonly newcomers: number
@@ -41,6 +42,9 @@ export function formatMetrics(metrics: RelayMetrics): string {
   }
   if (metrics.network !== undefined) {
     lines.push(...dataLines(metrics.network), ...proofs(metrics.network.proofs))
+    const { sshClients = 0, sshChannels = 0 } = metrics.network
+    lines.push(...gauge('p2p_reach_ssh_clients', 'SSH clients that are logged in', sshClients))
+    lines.push(...gauge('p2p_reach_ssh_channels', 'channels between SSH clients', sshChannels))
   }
   lines.push(...gauge('p2p_reach_tcp_connections', 'open TCP connections', metrics.tcpConnections))
   lines.push(...gauge('p2p_reach_newcomers', 'TCP connections that have proven nothing', metrics.newcomers))

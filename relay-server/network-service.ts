@@ -24,6 +24,9 @@ import type { RelayNetwork } from './control/relay-network.ts'
 import type { DataCounters, DataLimits } from './data/data-service.ts'
 import { DataService } from './data/data-service.ts'
 import { holdHome } from './local-admin.ts'
+import { openHostKey } from './ssh/host-key.ts'
+import { SshService } from './ssh/ssh-service.ts'
+import type { SshCounters } from './ssh/ssh-service.ts'
 
 /** A network that the relay makes and keeps in its home folder. */
 export interface OwnNetworkOptions {
@@ -59,6 +62,14 @@ export interface JoinedNetworkOptions {
   readonly proofLimits?: ProofLimits
 }
 
+/** What the rest of the relay has to do with its network. */
+export interface NetworkSurroundings {
+  /** Called when the relay shows another certificate from now on. */
+  readonly onCredentials: (credentials: TlsCredentials) => void
+  /** UDP ports of this host that answer STUN, for members. */
+  readonly stunPorts: readonly number[]
+}
+
 /** Ours: a day; the revocation list lives for a week. */
 const CRL_REFRESH_MS = 86_400_000
 /** Ours: after a failure, which can only be the disk's. */
@@ -69,6 +80,8 @@ export class NetworkService implements AsyncDisposable {
   readonly control: ControlServer
   readonly data: DataService
   readonly network: RelayNetwork
+  /** Plain SSH clients; undefined on a relay that has joined: only the authority knows their keys. */
+  readonly ssh: SshService | undefined
   readonly #resources: ClosingStack
   /** This start has made the network. */
   readonly isNew: boolean
@@ -76,36 +89,39 @@ export class NetworkService implements AsyncDisposable {
   readonly rootKeyFile: string | undefined
 
   private constructor(
-    services: { readonly control: ControlServer; readonly data: DataService },
+    services: {
+      readonly control: ControlServer
+      readonly data: DataService
+      readonly ssh?: SshService
+    },
     network: RelayNetwork,
     resources: ClosingStack,
     origin: { readonly isNew: boolean; readonly rootKeyFile: string | undefined },
   ) {
     this.control = services.control
     this.data = services.data
+    this.ssh = services.ssh
     this.network = network
     this.#resources = resources
     this.isNew = origin.isNew
     this.rootKeyFile = origin.rootKeyFile
   }
 
-  /**
-   * @param onCredentials called when the relay shows another certificate from now on
-   * @throws {ReachError} ERR_REACH_HOME_IN_USE, ERR_REACH_HOME_DAMAGED, ERR_REACH_FILE, ERR_REACH_KEY_FILE…
-   */
+  /** @throws {ReachError} ERR_REACH_HOME_IN_USE, ERR_REACH_HOME_DAMAGED, ERR_REACH_FILE, ERR_REACH_KEY_FILE… */
   static async open(
     runtime: Runtime,
     options: OwnNetworkOptions | JoinedNetworkOptions,
-    onCredentials: (credentials: TlsCredentials) => void,
+    around: NetworkSurroundings,
   ): Promise<NetworkService> {
+    const { stunPorts } = around
     if (options.kind === 'joined') {
       const resources = new ClosingStack()
       const data = dataServiceOf(runtime, options.network, options.dataLimits)
       resources.use(data)
       const prover = new PortProver(runtime, options.proofLimits)
-      const control = new ControlServer(runtime.clock, options.network, { data, prover })
+      const control = new ControlServer(runtime.clock, options.network, { data, prover, stunPorts })
       resources.defer(() => control.close())
-      options.onCredentials(() => onCredentials(options.network.credentials))
+      options.onCredentials(() => around.onCredentials(options.network.credentials))
       return new NetworkService({ control, data }, options.network, resources, {
         isNew: false,
         rootKeyFile: undefined,
@@ -113,7 +129,7 @@ export class NetworkService implements AsyncDisposable {
     }
     const resources = new ClosingStack()
     try {
-      return await NetworkService.#openOwn(runtime, options, onCredentials, resources)
+      return await NetworkService.#openOwn(runtime, options, around, resources)
     } catch (error) {
       await resources.close()
       throw error
@@ -123,7 +139,7 @@ export class NetworkService implements AsyncDisposable {
   static async #openOwn(
     runtime: Runtime,
     options: OwnNetworkOptions,
-    onCredentials: (credentials: TlsCredentials) => void,
+    { onCredentials, stunPorts }: NetworkSurroundings,
     resources: ClosingStack,
   ): Promise<NetworkService> {
     const { home, publicAddresses } = options
@@ -153,24 +169,37 @@ export class NetworkService implements AsyncDisposable {
     }
     const data = resources.use(dataServiceOf(runtime, network, options.dataLimits))
     const prover = new PortProver(runtime, options.proofLimits)
-    const control = new ControlServer(runtime.clock, network, { data, prover }, options.tokenRate)
+    const services = { data, prover, stunPorts }
+    const control = new ControlServer(runtime.clock, network, services, options.tokenRate)
     resources.defer(() => control.close())
+    const ssh = await SshService.open({
+      hostKey: await openHostKey(home),
+      keys: authority.sshKeys,
+      isMember: (name) => isMemberOf(authority, name),
+      clock: runtime.clock,
+    })
+    resources.defer(() => ssh.close())
     const admin = new AdminService(authority, {
+      ssh: {
+        hostKey: () => Promise.resolve(ssh.hostKey),
+        connectionsOf: (fingerprint) => ssh.connectionsOf(fingerprint),
+        exposedBy: (fingerprint) => ssh.exposedBy(fingerprint),
+      },
       relays: publicAddresses,
       isConnected: (peerId) => peerId === keys.peerId || control.isConnected(peerId),
       connectedCount: () => control.counters.members,
     })
     control.setAdmin(admin)
     held.serve(admin)
-    return new NetworkService({ control, data }, network, resources, { isNew, rootKeyFile })
+    return new NetworkService({ control, data, ssh }, network, resources, { isNew, rootKeyFile })
   }
 
   get domain(): string {
     return this.network.trust.network.domain
   }
 
-  get counters(): ControlCounters & DataCounters {
-    return { ...this.control.counters, ...this.data.counters }
+  get counters(): ControlCounters & DataCounters & Partial<SshCounters> {
+    return { ...this.control.counters, ...this.data.counters, ...this.ssh?.counters }
   }
 
   /** Notes where the relay can be reached, for invitations that are made while it does not run. */
@@ -196,16 +225,18 @@ function dataServiceOf(
   { trust, authority }: RelayNetwork,
   limits: DataLimits = {},
 ): DataService {
-  const knowsName = (name: string) =>
-    [...(authority?.ledger.members.values() ?? [])].some(
-      (member) => member.name === name && member.revokedAtMs === undefined,
-    )
   return new DataService({
     runtime,
     trust,
-    knowsName: authority === undefined ? undefined : knowsName,
+    knowsName: authority === undefined ? undefined : (name) => isMemberOf(authority, name),
     limits,
   })
+}
+
+function isMemberOf({ ledger }: Authority, name: string): boolean {
+  return [...ledger.members.values()].some(
+    (member) => member.name === name && member.revokedAtMs === undefined,
+  )
 }
 
 /** Name of the key file in a home folder. */

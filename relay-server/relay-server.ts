@@ -13,12 +13,13 @@ import type { TlsSource } from './certificate-store.ts'
 import { loadCertificate } from './certificate-store.ts'
 import type { RelayMetrics } from './metrics.ts'
 import type { AdvertisedIps } from './stun-addresses.ts'
-import { stunAddresses } from './stun-addresses.ts'
+import { primaryPorts, stunAddresses } from './stun-addresses.ts'
 import { StunService } from './stun-service.ts'
 import { NetworkService } from './network-service.ts'
 import type { JoinedNetworkOptions, OwnNetworkOptions } from './network-service.ts'
+import type { SshService } from './ssh/ssh-service.ts'
 import { TcpFront } from './tcp-front.ts'
-import type { ControlFront } from './tcp-front.ts'
+import type { ControlFront, SshFront } from './tcp-front.ts'
 
 export { administerHome } from './administer-home.ts'
 export { hasAuthority } from './authority/create-authority.ts'
@@ -108,7 +109,10 @@ export class RelayServer implements AsyncDisposable {
     try {
       // First the home: a second relay on it is told so, and not of ports.
       if (options.network !== undefined) {
-        network = await NetworkService.open(runtime, options.network, () => front?.refreshCredentials())
+        network = await NetworkService.open(runtime, options.network, {
+          onCredentials: () => front?.refreshCredentials(),
+          stunPorts: primaryPorts(addresses),
+        })
       }
       stun = await StunService.open(
         { addresses, software: `p2p-reach ${options.version}`, ...options.limits },
@@ -120,7 +124,9 @@ export class RelayServer implements AsyncDisposable {
       front = await TcpFront.open({
         ...{ listen, tls, stun, info, clock: runtime.clock, admission, httpTimeoutMs },
         ...(network === undefined ? {} : { control: controlFront(network) }),
+        ...(network?.ssh === undefined ? {} : { ssh: sshFront(network.ssh) }),
       })
+      if (network !== undefined && tls !== undefined) network.control.webKey = spkiSha256(tls.certificate)
       const relay = new RelayServer(runtime, stun, front, tls, network)
       if (options.network?.kind === 'own') await network?.noteAddresses(options.network.publicAddresses())
       if (options.admin !== undefined)
@@ -192,12 +198,16 @@ export class RelayServer implements AsyncDisposable {
   }
 }
 
+function sshFront(service: SshService): SshFront {
+  return { serve: (socket, newcomer) => service.serve(socket, () => newcomer.proven()) }
+}
+
 function controlFront(service: NetworkService): ControlFront {
   return {
     get credentials() {
       return service.network.credentials
     },
-    serve: (socket, onProven) => service.control.serve(socket, onProven),
+    serve: (socket, newcomer) => service.control.serve(socket, newcomer.ip, () => newcomer.proven()),
     serveDataLeg: (socket, newcomer) => service.data.serve(socket, newcomer.source, () => newcomer.proven()),
   }
 }

@@ -4,6 +4,7 @@ import type { NetworkInterface } from '../lib/base/runtime.ts'
 import type { Endpoint } from '../lib/base/endpoint.ts'
 import { formatEndpoint } from '../lib/base/endpoint.ts'
 import { isIp, MAX_PORT } from '../lib/base/transport-address.ts'
+import { MAX_STUN_PORTS } from '../lib/protocol/relay/control-reply.ts'
 import type { StunServerAddresses } from '../lib/protocol/stun/server.ts'
 
 /** Public IPs of a server that sits behind a 1:1 NAT, by its own IPs. */
@@ -29,6 +30,11 @@ export function stunAddresses(
   }
   const groups = groupBy([...portsOfIp.keys()], (ip) => `${ip.includes(':') ? 6 : 4} ${ipScope(ip)}`)
   return groups.flatMap((ips) => grids(ips, portsOf(ips, portsOfIp), advertised))
+}
+
+/** The ports to ask, each once: the alternate ones are named in the answers. */
+export function primaryPorts(addresses: readonly StunServerAddresses[]): readonly number[] {
+  return [...new Set(addresses.map(({ port }) => port))].slice(0, MAX_STUN_PORTS)
 }
 
 function expand({ host, port }: Endpoint, interfaces: readonly NetworkInterface[]): readonly string[] {

@@ -1,5 +1,6 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer } from 'node:tls'
 import type { SecureContextOptions, Server as TlsServer, TLSSocket } from 'node:tls'
 import type { Endpoint } from '../lib/base/endpoint.ts'
@@ -11,8 +12,10 @@ import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
 import { listenTcp } from '../lib/net/tcp-server.ts'
 import type { TcpServer } from '../lib/net/tcp-server.ts'
 import { CONTROL_ALPN } from '../lib/protocol/relay/control-frame.ts'
+import { LEG_ALPN } from '../lib/protocol/relay/data-leg.ts'
 import { Admission } from './admission.ts'
 import type { AdmissionLimits, Newcomer } from './admission.ts'
+import { CarriedTls } from './carried-tls.ts'
 import { sniffFirstByte } from './first-byte.ts'
 import type { ConnectionKind } from './first-byte.ts'
 import type { RelayInfo } from './http-endpoints.ts'
@@ -24,6 +27,8 @@ export interface TcpFrontOptions {
   readonly tls: CertificateAndKey | undefined
   /** Members of the relay's network; undefined where it has none. */
   readonly control?: ControlFront
+  /** Plain SSH clients; undefined where nobody knows any. */
+  readonly ssh?: SshFront
   readonly stun: StunService
   readonly info: () => RelayInfo
   readonly clock: Clock
@@ -37,13 +42,18 @@ export interface TcpFrontOptions {
 export interface ControlFront {
   readonly credentials: TlsCredentials
   /** @param onProven the other side has shown who it is */
-  serve(socket: TLSSocket, onProven: () => void): void
-  serveDataLeg(socket: Socket, newcomer: Newcomer): void
+  serve(socket: TLSSocket, newcomer: Newcomer): void
+  serveDataLeg(socket: Duplex, newcomer: Newcomer): void
+}
+
+/** Who serves SSH clients. */
+export interface SshFront {
+  serve(socket: Socket, newcomer: Newcomer): void
 }
 
 /** Ours: bounds memory under a flood of connections; each costs some tens of KiB with TLS. */
 const MAX_CONNECTIONS = 20_000
-/** The relay's TCP ports: each connection's first byte tells whether it is STUN, TLS or HTTP. */
+/** The relay's TCP ports: each connection's first byte tells whether it is STUN, TLS, SSH or HTTP. */
 export class TcpFront implements AsyncDisposable {
   readonly #options: TcpFrontOptions
   readonly #http: HttpServer
@@ -51,12 +61,18 @@ export class TcpFront implements AsyncDisposable {
   readonly #admission: Admission
   /** The two ends of a connection in TLS → what it was before. */
   readonly #inTls = new Map<string, Newcomer>()
+  /** An HTTP connection → what it was before. */
+  readonly #inHttp = new WeakMap<Duplex, Newcomer>()
+  readonly #carried: CarriedTls
   #servers: readonly TcpServer[] = []
 
   private constructor(options: TcpFrontOptions) {
     this.#options = options
     this.#admission = new Admission(options.clock, options.admission)
-    this.#http = httpEndpoints(options.info, options.httpTimeoutMs)
+    this.#http = httpEndpoints(options.info, options.httpTimeoutMs, (stream, connection) =>
+      this.#acceptCarried(stream, connection),
+    )
+    this.#carried = new CarriedTls(() => options.control?.credentials)
     this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls)
   }
 
@@ -84,6 +100,7 @@ export class TcpFront implements AsyncDisposable {
   refreshCredentials(): void {
     const { tls } = this.#options
     if (tls !== undefined) this.#tls?.setSecureContext(this.#tlsContext(tls))
+    this.#carried.refresh()
   }
 
   async close(): Promise<void> {
@@ -134,9 +151,12 @@ export class TcpFront implements AsyncDisposable {
         if (this.#options.control === undefined) socket.destroy()
         else this.#options.control.serveDataLeg(socket, newcomer)
         return
+      case 'ssh':
+        if (this.#options.ssh === undefined) socket.destroy()
+        else this.#options.ssh.serve(socket, newcomer)
+        return
       case 'http':
-        newcomer.timesItself()
-        this.#http.emit('connection', socket)
+        this.#serveHttp(socket, newcomer)
         return
       case 'unknown':
         socket.destroy()
@@ -162,17 +182,42 @@ export class TcpFront implements AsyncDisposable {
     if (newcomer === undefined) {
       socket.destroy() // reset in this very moment
     } else if (socket.alpnProtocol === CONTROL_ALPN) {
-      this.#options.control?.serve(socket, () => newcomer.proven())
+      this.#options.control?.serve(socket, newcomer)
+    } else if (socket.alpnProtocol === LEG_ALPN) {
+      this.#options.control?.serveDataLeg(socket, newcomer)
     } else {
-      newcomer.timesItself()
-      this.#http.emit('connection', socket)
+      this.#serveHttp(socket, newcomer)
     }
+  }
+
+  #serveHttp(connection: Duplex, newcomer: Newcomer): void {
+    newcomer.timesItself()
+    this.#inHttp.set(connection, newcomer)
+    this.#http.emit('connection', connection)
+  }
+
+  /** A stream inside a WebSocket is another connection to this port, but for what needs no network. */
+  #acceptCarried(stream: Duplex, connection: Duplex): void {
+    const newcomer = this.#inHttp.get(connection)
+    const { control } = this.#options
+    stream.on('error', () => undefined)
+    if (newcomer === undefined || control === undefined) {
+      stream.destroy()
+      return
+    }
+    newcomer.mustProve()
+    sniffFirstByte(stream, (kind) => {
+      if (kind === 'data-leg') control.serveDataLeg(stream, newcomer)
+      else if (kind === 'tls') this.#carried.secure(stream, (socket) => control.serve(socket, newcomer))
+      else stream.destroy()
+    })
   }
 
   #tlsServer(tls: CertificateAndKey): TlsServer {
     const options = {
       ...this.#tlsContext(tls),
-      ALPNProtocols: this.#options.control === undefined ? ['http/1.1'] : [CONTROL_ALPN, 'http/1.1'],
+      ALPNProtocols:
+        this.#options.control === undefined ? ['http/1.1'] : [CONTROL_ALPN, LEG_ALPN, 'http/1.1'],
     }
     const server = createTlsServer(options, (socket) => this.#serveTls(socket))
     // A failed handshake is the client's affair: scanners make many.

@@ -1,22 +1,24 @@
 /**
- * Builds, runs the tests tier by tier, and says what was skipped and why.
+ * Builds, runs the tests tier by tier (with --lanes some beside each other: tiers.mjs), and says what was skipped and why.
  *
- *   node scripts/test.mjs [TIER...] [--no-build] [--verbose]
+ *   node scripts/test.mjs [TIER...] [--no-build] [--verbose] [--lanes]
  *
  * The last line is always `N passed, N failed`. The exit code is 0 only when the build was clean, at least one test
  * passed and none failed.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AvaReport } from './ava-report.mjs'
 import { ROOT, runCommand, summary } from './run-command.mjs'
-import { selectTiers } from './tiers.mjs'
+import { lanesOf, selectTiers } from './tiers.mjs'
 
 /** Ours: lines of a tier's failures that are repeated at the end. */
 const MOST_DETAILS = 120
 
+const FLAGS = ['--no-build', '--verbose', '--lanes']
 const compiledTests = join(ROOT, 'build', 'test')
 
 process.exitCode = await main(process.argv.slice(2))
@@ -24,7 +26,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(argv) {
   const flags = argv.filter((argument) => argument.startsWith('--'))
   const wanted = argv.filter((argument) => !argument.startsWith('--'))
-  const unknownFlag = flags.find((flag) => flag !== '--no-build' && flag !== '--verbose')
+  const unknownFlag = flags.find((flag) => !FLAGS.includes(flag))
   if (unknownFlag !== undefined) return close(0, [`unknown flag ${unknownFlag}`])
   if (!flags.includes('--no-build') && !(await build())) return close(0, ['the build'])
   removeOrphans()
@@ -32,8 +34,9 @@ async function main(argv) {
   const tiers = selectTiers(testFolders(), wanted)
   const missing = wanted.filter((name) => !tiers.some((tier) => tier.name === name))
   if (missing.length > 0) return close(0, [`no tests in test/${missing.join(', test/')}`])
-  const results = []
-  for (const tier of tiers) results.push(await runTier(tier, { isVerbose: flags.includes('--verbose') }))
+  const results = await runLanes(flags.includes('--lanes') ? lanesOf(tiers) : [tiers], {
+    isVerbose: flags.includes('--verbose'),
+  })
   printSkips(results)
   if (results.length > 1) repeatFailures(results)
   return close(
@@ -50,15 +53,15 @@ function close(passed, failures) {
   return passed > 0 && failures.length === 0 ? 0 : 1
 }
 
-/** Compiles the package and the tests, side by side. */
+/** Compiles the package and the tests, side by side. The package is a part of the tests: its types are checked there. */
 async function build() {
   const startedMs = performance.now()
   const outcomes = await Promise.all([
-    runCommand('npm', ['run', '--silent', 'build']),
+    runCommand('npm', ['run', '--silent', 'build:unchecked']),
     runCommand('npm', ['run', '--silent', 'build:test']),
   ])
   const isClean = outcomes.every(({ code }) => code === 0)
-  // The package is a part of what the tests compile, so both say the same of it: tell each error once.
+  // What both say is told once.
   const errors = new Set(outcomes.flatMap(({ output }) => output).filter((line) => line.trim() !== ''))
   for (const line of errors) console.log(line)
   console.log(summary('build', isClean ? 'ok' : 'FAILED', startedMs))
@@ -83,7 +86,19 @@ function filesBelow(folder) {
   return readdirSync(folder, { recursive: true }).filter((file) => /\.js(\.map)?$/.test(file))
 }
 
-async function runTier(tier, { isVerbose }) {
+/** Lanes beside each other, the tiers of each one after the other. */
+async function runLanes(lanes, options) {
+  // Where there is but one, its priority is nobody's business.
+  const isBehind = (tier) => lanes.length > 1 && tier.lane === 'behind'
+  const results = lanes.map(async (tiers) => {
+    const ofLane = []
+    for (const tier of tiers) ofLane.push(await runTier(tier, { ...options, isBehind: isBehind(tier) }))
+    return ofLane
+  })
+  return (await Promise.all(results)).flat()
+}
+
+async function runTier(tier, { isVerbose, isBehind }) {
   const startedMs = performance.now()
   const report = new AvaReport()
   const isQuiet = tier.isQuiet && !isVerbose
@@ -99,6 +114,7 @@ async function runTier(tier, { isVerbose }) {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
+  if (isBehind && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW)
   createInterface({ input: child.stdout }).on('line', (line) => {
     const isNews = report.line(line)
     if ((isNews || !isQuiet) && line.trim() !== '') console.log(line)

@@ -1,17 +1,21 @@
 /**
- * The tiers of the tests, in the order in which they run: cheap and telling first. `concurrency` is the number of test
- * files that run at once on a machine with two cores or more. Files that open many sockets or start daemons run one by
- * one: neighbours would take their processor time, and a starved probe looks like a lossy network.
+ * The tiers of the tests, which run one after the other in this order: cheap and telling first. With `--lanes` only those of
+ * one lane do, and lanes run beside each other, for most tests wait for something. What waits for nothing, and knows no
+ * real time, runs `behind`: with the lowest priority, in the processor time that the others leave.
+ *
+ * `concurrency` is the number of test files of a tier that run at once on a machine with two cores or more. Few do where
+ * they open many sockets or start daemons: neighbours take their processor time, and a starved probe looks like a lossy
+ * network. Files of netns take turns besides (test/netns/support/lab-turns.ts).
  */
 export const TIERS = [
-  { name: 'architecture', concurrency: 2, isQuiet: true },
-  { name: 'unit', concurrency: 2, isQuiet: true },
-  { name: 'sim', concurrency: 2, isQuiet: true },
-  { name: 'compliance', concurrency: 2, isQuiet: true },
-  { name: 'loopback', concurrency: 1, isQuiet: true },
-  { name: 'cli', concurrency: 1, isQuiet: true },
-  { name: 'netns', concurrency: 1, isQuiet: false },
-  { name: 'interop', concurrency: 1, isQuiet: false },
+  { name: 'architecture', lane: 'processes', concurrency: 2, isQuiet: true },
+  { name: 'unit', lane: 'behind', concurrency: 2, isQuiet: true },
+  { name: 'sim', lane: 'behind', concurrency: 2, isQuiet: true },
+  { name: 'compliance', lane: 'processes', concurrency: 2, isQuiet: true },
+  { name: 'cli', lane: 'processes', concurrency: 1, isQuiet: true },
+  { name: 'loopback', lane: 'processes', concurrency: 1, isQuiet: true },
+  { name: 'netns', lane: 'labs', concurrency: 1, isQuiet: false },
+  { name: 'interop', lane: 'processes', concurrency: 1, isQuiet: false },
 ]
 
 /**
@@ -25,7 +29,19 @@ export function selectTiers(folders, wanted) {
   const others = folders
     .filter((name) => !TIERS.some((tier) => tier.name === name))
     .sort()
-    .map((name) => ({ name, concurrency: 1, isQuiet: false }))
+    .map((name) => ({ name, lane: 'processes', concurrency: 1, isQuiet: false }))
   const all = [...known, ...others]
   return wanted.length === 0 ? all : all.filter((tier) => wanted.includes(tier.name))
+}
+
+/**
+ * The tiers of each lane.
+ * @template {{ readonly lane: string }} Tier
+ * @param {readonly Tier[]} tiers
+ * @returns {Tier[][]}
+ */
+export function lanesOf(tiers) {
+  const lanes = new Map()
+  for (const tier of tiers) lanes.set(tier.lane, [...(lanes.get(tier.lane) ?? []), tier])
+  return [...lanes.values()]
 }

@@ -145,12 +145,19 @@ async function startCli(launch: Launch, { network }: Prepared): Promise<Running>
   await launch.ownRelay()
   const target = await launch.serve('plain')
   const { servingHome, diallingHome } = network
-  const expose = ['expose', target, '--as', SERVICES.any, '--home', servingHome, '--json']
+  const expose = ['expose', target, '--as', SERVICES.any, '--home', servingHome, '--relay-only', '--json']
   const exposing = launch.node('agent-serving', [CLI, ...expose], 'ignore')
   await lines(exposing.child).next()
   exposing.child.stdout?.resume()
   const port = `${await freePort()}`
-  const connect = ['connect', `${network.servingName}/${SERVICES.any}`, port, '--home', diallingHome]
+  const connect = [
+    'connect',
+    `${network.servingName}/${SERVICES.any}`,
+    port,
+    '--home',
+    diallingHome,
+    '--relay-only',
+  ]
   launch.node('agent-dialling', [CLI, ...connect], 'ignore')
   await accepts(Number(port))
   return { ...launch.running('plain', port), addIdle: undefined }

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { Peer } from '../../lib/index.ts'
+import { pingPong, roundTrip, sendCounted } from '../support/load.ts'
 import { ASKS, SERVICES, tlsOptions } from './serve.ts'
 
 /** How the dialling end reaches the other one. */
@@ -15,9 +16,6 @@ interface Dialler {
   idle(): Promise<{ close(): unknown }>
 }
 
-/** Writes of this length suit TLS best (16 KiB cost it 1.6 times the CPU), and plain TCP well. */
-const CHUNK = Buffer.alloc(256 * 1024, 'x')
-const PING = Buffer.alloc(1024, 'x')
 /** Peers of our own network, one of them, that is dialled. */
 const SERVING_PEER = 'alice'
 
@@ -83,7 +81,7 @@ function connectionDialler(dial: () => Promise<Duplex>): Dialler {
 }
 
 async function libraryDialler(home: string): Promise<Dialler> {
-  const peer = await Peer.open({ home })
+  const peer = await Peer.open({ home, relayOnly: true })
   const session = await peer.sessionWith(SERVING_PEER)
   return {
     dial: () => peer.connect(`${SERVING_PEER}/${SERVICES.any}`),
@@ -94,7 +92,7 @@ async function libraryDialler(home: string): Promise<Dialler> {
       stream.resume().end()
     },
     async idle() {
-      const another = await Peer.open({ home })
+      const another = await Peer.open({ home, relayOnly: true })
       await another.session(SERVING_PEER).open()
       return another
     },
@@ -109,54 +107,13 @@ async function bulk(dialler: Dialler, streams: number, seconds: number) {
   const all = await Promise.all(Array.from({ length: streams }, () => dialler.dial()))
   const startMs = performance.now()
   const endMs = startMs + seconds * 1000
-  const sent = await Promise.all(all.map((stream) => send(stream, endMs)))
+  const sent = await Promise.all(all.map((stream) => sendCounted(stream, ASKS.bulk, endMs)))
   const bytes = sent.reduce((sum, one) => sum + one, 0)
   return { bytes, seconds: (performance.now() - startMs) / 1000 }
 }
 
-/** Sends until it is time, ends, and waits until the other end has counted as much. */
-async function send(stream: Duplex, endMs: number): Promise<number> {
-  let sent = 0
-  stream.write(ASKS.bulk)
-  while (performance.now() < endMs) {
-    sent += CHUNK.length
-    if (!stream.write(CHUNK) && stream.writableLength > 0) await once(stream, 'drain')
-  }
-  stream.end()
-  let answer = ''
-  for await (const part of stream) answer += String(part)
-  if (Number(answer) !== sent) throw new Error(`sent ${sent} bytes, ${answer || 'none'} arrived`)
-  return sent
-}
-
 async function ping(dialler: Dialler, seconds: number) {
-  const stream = await dialler.dial()
-  stream.write(ASKS.echo)
-  for (let i = 0; i < 200; i++) await roundTrip(stream)
-  const timesUs: number[] = []
-  const endMs = performance.now() + seconds * 1000
-  for (let sentMs = performance.now(); sentMs < endMs; sentMs = performance.now()) {
-    await roundTrip(stream)
-    timesUs.push((performance.now() - sentMs) * 1000)
-  }
-  stream.destroy()
-  timesUs.sort((a, b) => a - b)
-  const at = (part: number) => timesUs[Math.floor(timesUs.length * part)] ?? null
-  return { p50Us: at(0.5), p99Us: at(0.99) }
-}
-
-function roundTrip(stream: Duplex): Promise<void> {
-  return new Promise((resolve) => {
-    let left = PING.length
-    const onData = (part: Uint8Array) => {
-      left -= part.length
-      if (left > 0) return
-      stream.off('data', onData)
-      resolve()
-    }
-    stream.on('data', onData)
-    stream.write(PING)
-  })
+  return await pingPong(await dialler.dial(), ASKS.echo, 200, seconds)
 }
 
 /** How many are opened and taken in a second, so many at once. */

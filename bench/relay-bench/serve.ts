@@ -55,7 +55,7 @@ async function listen(server: Server): Promise<void> {
 }
 
 async function serveLibrary(home: string): Promise<void> {
-  const peer = await Peer.open({ home })
+  const peer = await Peer.open({ home, relayOnly: true })
   await peer.listen(SERVICES.any, (stream) => serve(stream))
   await peer.listen(SERVICES.open, (stream) => stream.resume().end())
   console.log('ready')

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../support/relay-programs.ts'
@@ -13,6 +13,8 @@ export interface SshSetup {
 
 /** Draws keys, and writes settings as two peers behind NATs would have them who meet at a server. */
 export async function makeSsh(folder: string): Promise<SshSetup> {
+  // Debian's sshd of root wants this folder, which its service makes.
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true })
   const port = await freePort()
   const [hostKey, userKey] = [join(folder, 'ssh-host-key'), join(folder, 'ssh-user-key')]
   for (const file of [hostKey, userKey]) {

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { countBytes } from '../support/count-bytes.ts'
+import { pingPong, roundTrip, sendCounted } from '../support/load.ts'
 import { cpuSeconds, residentKib } from '../support/process.ts'
 
 /** What one round measures of one relay. MB and GB are powers of ten. */
@@ -112,7 +113,7 @@ async function bulk(relay: RelayAt, streams: number, seconds: number) {
   const startCpu = cpuSeconds(relay.pid)
   const startMs = performance.now()
   const endMs = startMs + seconds * 1000
-  const sent = await Promise.all(sockets.map((socket) => send(socket, () => performance.now() < endMs)))
+  const sent = await Promise.all(sockets.map((socket) => sendCounted(socket, BULK, endMs, chunk)))
   const elapsedS = (performance.now() - startMs) / 1000
   const bytes = sent.reduce((sum, one) => sum + one, 0)
   return {
@@ -123,54 +124,14 @@ async function bulk(relay: RelayAt, streams: number, seconds: number) {
 
 const chunk = Buffer.alloc(CHUNK_BYTES, 'x')
 
-/** Sends while it may, ends, and waits until the sink has counted as much. */
-async function send(socket: Socket, mayGoOn: () => boolean): Promise<number> {
-  let sent = 0
-  socket.write(BULK)
-  while (mayGoOn()) {
-    sent += chunk.length
-    if (!socket.write(chunk) && socket.writableLength > 0) await once(socket, 'drain')
-  }
-  socket.end()
-  let answer = ''
-  for await (const part of socket) answer += String(part)
-  if (Number(answer) !== sent) throw new Error(`sent ${sent} bytes, ${answer || 'none'} arrived`)
-  return sent
-}
-
 async function ping(relay: RelayAt, seconds: number) {
-  const socket = await dial(relay)
-  socket.write(ECHO)
-  const message = Buffer.alloc(PING_BYTES, 'x')
-  const timesUs: number[] = []
   const startCpu = cpuSeconds(relay.pid)
-  const endMs = performance.now() + seconds * 1000
-  for (let sentMs = performance.now(); sentMs < endMs; sentMs = performance.now()) {
-    await roundTrip(socket, message)
-    timesUs.push((performance.now() - sentMs) * 1000)
-  }
-  const cpuS = cpuSeconds(relay.pid) - startCpu
-  socket.destroy()
-  timesUs.sort((a, b) => a - b)
+  const { p50Us, p99Us, count } = await pingPong(await dial(relay), ECHO, 0, seconds)
   return {
-    pingP50Us: timesUs[Math.floor(timesUs.length * 0.5)] ?? NaN,
-    pingP99Us: timesUs[Math.floor(timesUs.length * 0.99)] ?? NaN,
-    cpuUsPerPing: (cpuS * 1e6) / timesUs.length,
+    pingP50Us: p50Us ?? NaN,
+    pingP99Us: p99Us ?? NaN,
+    cpuUsPerPing: ((cpuSeconds(relay.pid) - startCpu) * 1e6) / count,
   }
-}
-
-function roundTrip(socket: Socket, message: Buffer): Promise<void> {
-  return new Promise((resolve) => {
-    let left = message.length
-    const onData = (part: Buffer) => {
-      left -= part.length
-      if (left > 0) return
-      socket.off('data', onData)
-      resolve()
-    }
-    socket.on('data', onData)
-    socket.write(message)
-  })
 }
 
 /** Growth of the relay's resident memory for each of many pairs that have carried something and then rest. */

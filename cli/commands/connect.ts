@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import { proxyEnvironment } from '../network-access.ts'
 import type { ForwardTarget, SessionStream } from '../../lib/index.ts'
 import { Peer, ReachError, forwardTo, parseForwardTarget, parseServiceAddress } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -6,24 +7,38 @@ import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
+import { noUdp, parseIdle, udpTarget } from '../udp-target.ts'
 import { forwardTalk, peerTalk, untilInterrupted } from './peer-talk.ts'
+import type { SshSettings } from './ssh-settings.ts'
+import { SSH_SPECS, readSshSettings } from './ssh-settings.ts'
 
 const SPECS: SettingSpecs = {
+  udp: { kind: 'flag', flagOnly: true },
+  idle: { kind: 'text' },
   json: { kind: 'flag', flagOnly: true },
   quiet: { kind: 'flag', flagOnly: true },
+  'relay-only': { kind: 'flag' },
+  'no-lan': { kind: 'flag' },
+  ...SSH_SPECS,
   'allow-open-key-file': { kind: 'flag', flagOnly: true },
 }
 
 /** `p2p-reach connect`, typed. */
-export interface ConnectCommand {
+export interface ConnectCommand extends SshSettings {
   readonly kind: 'connect'
   /** `PEER/SERVICE`. */
   readonly address: string
   /** Where to listen; undefined for standard input and output. */
   readonly listen: ForwardTarget | undefined
+  /** How long flows of UDP may be silent; undefined: the library's default. */
+  readonly idleMs: number | undefined
   readonly json: boolean
   readonly quiet: boolean
   readonly home: string
+  /** Peers never learn our addresses. */
+  readonly relayOnly: boolean
+  /** Peers of this LAN are found without a relay, and find us. */
+  readonly lan: boolean
   readonly allowOpenKeyFile: boolean
 }
 
@@ -40,7 +55,8 @@ export function parseConnect(argv: readonly string[], env: Environment): Connect
     )
   }
   const { peer, service } = parseServiceAddress(address)
-  const listen = where === '-' ? undefined : parseListen(where)
+  const listen = where === '-' ? undefined : parseListen(where, settings.flag('udp'))
+  if (where === '-' && settings.flag('udp')) throw noUdp('standard input')
   const json = settings.flag('json')
   if (json && listen === undefined) {
     throw new ReachError(
@@ -55,18 +71,25 @@ export function parseConnect(argv: readonly string[], env: Environment): Connect
     kind: 'connect',
     address: `${peer}/${service}`,
     listen,
+    idleMs: parseIdle(settings.text('idle')),
     json,
     quiet: settings.flag('quiet'),
     home: settings.home,
+    relayOnly: settings.flag('relay-only'),
+    lan: !settings.flag('no-lan'),
+    ...readSshSettings(settings),
     allowOpenKeyFile: settings.flag('allow-open-key-file'),
   }
 }
 
 /** A port of ours that the system picks, when nothing is said. */
-function parseListen(text: string | undefined): ForwardTarget {
-  if (text === undefined || text === '0') return { kind: 'tcp', endpoint: { host: '127.0.0.1', port: 0 } }
-  return parseForwardTarget(text)
+function parseListen(text: string | undefined, isUdp: boolean): ForwardTarget {
+  const isAny = text === undefined || text === '0'
+  const read: ForwardTarget = isAny ? ANY_PORT : parseForwardTarget(text)
+  return isUdp ? udpTarget(read) : read
 }
+
+const ANY_PORT: ForwardTarget = { kind: 'tcp', endpoint: { host: '127.0.0.1', port: 0 } }
 
 /** Listens until interrupted; or carries standard input and output until both have ended. */
 export async function runConnect(
@@ -76,10 +99,20 @@ export async function runConnect(
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const { home, json, quiet, address, listen, allowOpenKeyFile } = command
+  const { home, json, quiet, address, listen, idleMs, relayOnly, lan, ssh, sshLogin, allowOpenKeyFile } =
+    command
   const isSilent = quiet || listen === undefined
   const onEvent = isSilent ? () => undefined : peerTalk(output, json)
-  await using peer = await Peer.open({ home, allowOpenKeyFile, onEvent })
+  await using peer = await Peer.open({
+    home,
+    env: proxyEnvironment(),
+    relayOnly,
+    lan,
+    ssh,
+    sshLogin,
+    allowOpenKeyFile,
+    onEvent,
+  })
   if (listen === undefined) {
     const stream = await peer.connect(address, { signal })
     await carryStdio(stream, stdin, stdout, signal)
@@ -88,10 +121,12 @@ export async function runConnect(
   await using forwarding = await forwardTo(peer, address, listen, {
     signal,
     onEvent: forwardTalk(output, json),
+    ...(idleMs === undefined ? {} : { idleMs }),
   })
   const { local } = forwarding
-  if (json) output.event({ event: 'ready', service: address, local, peerId: peer.peerId })
-  else output.say(`p2p-reach: ${local} leads to ${address}\n`)
+  const transport = listen.kind
+  if (json) output.event({ event: 'ready', service: address, local, transport, peerId: peer.peerId })
+  else output.say(`p2p-reach: ${transport === 'udp' ? 'udp ' : ''}${local} leads to ${address}\n`)
   // Dialled at once, so that a mistake shows now and not with the first connection.
   await warm(peer, address, output, json, signal)
   await untilInterrupted(peer, output, json, signal)

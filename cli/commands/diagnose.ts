@@ -1,11 +1,14 @@
 import { writeFile } from 'node:fs/promises'
+import { proxyEnvironment } from '../network-access.ts'
 import type { DiagnoseReport } from '../../lib/index.ts'
-import { Peer, ReachError, diagnose, isAnythingReachable, parseTargets } from '../../lib/index.ts'
+import { Peer, ReachError, diagnose, isAnythingReachable, parsePeer, parseTargets } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { renderHtmlReport } from '../html/html-report.ts'
 import type { Output } from '../output.ts'
 import { renderJsonReport } from '../render/json-report.ts'
+import { lookFor, wayJson, wayLines } from './way-to-peer.ts'
+import type { WayToPeer } from './way-to-peer.ts'
 import { LiveProgress } from '../render/live-progress.ts'
 import { terminalWidth } from '../render/terminal-page.ts'
 import { renderTerminalReport } from '../render/terminal-report.ts'
@@ -16,6 +19,7 @@ const SPECS: SettingSpecs = {
   relay: { kind: 'list' },
   stun: { kind: 'list' },
   deep: { kind: 'flag' },
+  peer: { kind: 'text', flagOnly: true },
   html: { kind: 'text', flagOnly: true },
   json: { kind: 'flag', flagOnly: true },
 }
@@ -26,6 +30,8 @@ export interface DiagnoseCommand {
   readonly relays: readonly string[]
   readonly stun: readonly string[]
   readonly deep: boolean
+  /** A member to look for a direct path with; undefined for none. */
+  readonly peer: string | undefined
   /** Who has joined a network has a relay that can prove a mapping. */
   readonly home: string
   readonly htmlFile: string | undefined
@@ -44,11 +50,13 @@ export function parseDiagnose(argv: readonly string[], env: Environment): Diagno
   const relays = settings.list('relay')
   const stun = settings.list('stun')
   parseTargets(relays, stun) // so that a mistake is told before anything begins
+  const peer = settings.text('peer')
   return {
     kind: 'diagnose',
     relays,
     stun,
     deep: settings.flag('deep'),
+    peer: peer === undefined ? undefined : parsePeer(peer),
     home: settings.home,
     htmlFile: settings.text('html'),
     json: settings.flag('json'),
@@ -73,7 +81,8 @@ export async function runDiagnose(
   } finally {
     progress?.close()
   }
-  output.result(renderReport(report, command.json, output))
+  const way = command.peer === undefined ? undefined : await lookFor(command.home, command.peer, signal)
+  output.result(renderReport(report, way, command.json, output))
   if (command.htmlFile !== undefined) await writeReportPage(command.htmlFile, report, output)
   return isAnythingReachable(report) ? EXIT.ok : EXIT.notReachable
 }
@@ -81,7 +90,7 @@ export async function runDiagnose(
 /** Undefined for who can't be a member just now: that is no matter of this diagnosis. */
 async function memberOf(home: string): Promise<Peer | undefined> {
   try {
-    return await Peer.open({ home })
+    return await Peer.open({ home, env: proxyEnvironment() })
   } catch (error) {
     if (ReachError.is(error)) return undefined
     throw error
@@ -98,10 +107,20 @@ function openProgress(output: Output, signal: AbortSignal): LiveProgress {
   })
 }
 
-function renderReport(report: DiagnoseReport, json: boolean, output: Output): string {
-  if (json) return renderJsonReport(report, { pretty: output.stdoutIsTty })
+/** @param way to the peer that was asked about */
+function renderReport(
+  report: DiagnoseReport,
+  way: WayToPeer | undefined,
+  json: boolean,
+  output: Output,
+): string {
+  if (json) {
+    const whole = way === undefined ? report : { ...report, peer: wayJson(way) }
+    return renderJsonReport(whole, { pretty: output.stdoutIsTty })
+  }
   const { colors, unicode, columns } = output
-  return renderTerminalReport(report, { colors, unicode, width: terminalWidth(columns) })
+  const text = renderTerminalReport(report, { colors, unicode, width: terminalWidth(columns) })
+  return way === undefined ? text : `${text}\n${wayLines(way).join('\n')}\n`
 }
 
 /** @throws {ReachError} ERR_REACH_CONFIG */

@@ -1,3 +1,4 @@
+import { proxyEnvironment } from '../network-access.ts'
 import type { Exposure } from '../../lib/index.ts'
 import {
   Peer,
@@ -14,12 +15,20 @@ import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
+import { parseIdle, udpTarget } from '../udp-target.ts'
 import { forwardTalk, peerTalk, untilInterrupted } from './peer-talk.ts'
+import type { SshSettings } from './ssh-settings.ts'
+import { SSH_SPECS, readSshSettings } from './ssh-settings.ts'
 
 const SPECS: SettingSpecs = {
   as: { kind: 'list', flagOnly: true },
+  udp: { kind: 'flag', flagOnly: true },
   allow: { kind: 'list' },
+  idle: { kind: 'text' },
   json: { kind: 'flag', flagOnly: true },
+  'relay-only': { kind: 'flag' },
+  'no-lan': { kind: 'flag' },
+  ...SSH_SPECS,
   'allow-open-key-file': { kind: 'flag', flagOnly: true },
 }
 
@@ -30,13 +39,19 @@ interface NamedTarget {
 }
 
 /** `p2p-reach expose`, typed. */
-export interface ExposeCommand {
+export interface ExposeCommand extends SshSettings {
   readonly kind: 'expose'
   readonly targets: readonly NamedTarget[]
   /** Names and PeerIds; undefined for the whole network. */
   readonly allow: readonly string[] | undefined
+  /** How long flows of UDP may be silent; undefined: the library's default. */
+  readonly idleMs: number | undefined
   readonly json: boolean
   readonly home: string
+  /** Peers never learn our addresses. */
+  readonly relayOnly: boolean
+  /** Peers of this LAN are found without a relay, and find us. */
+  readonly lan: boolean
   readonly allowOpenKeyFile: boolean
 }
 
@@ -59,7 +74,8 @@ export function parseExpose(argv: readonly string[], env: Environment): ExposeCo
     )
   }
   const targets = positionals.map((text, at) => {
-    const target = parseForwardTarget(text)
+    const read = parseForwardTarget(text)
+    const target = settings.flag('udp') ? udpTarget(read) : read
     return { service: parseServiceName(names[at] ?? defaultName(target)), target }
   })
   const allow = settings.list('allow').flatMap((text) => text.split(',').map(parsePeer))
@@ -67,8 +83,12 @@ export function parseExpose(argv: readonly string[], env: Environment): ExposeCo
     kind: 'expose',
     targets,
     allow: allow.length === 0 ? undefined : allow,
+    idleMs: parseIdle(settings.text('idle')),
     json: settings.flag('json'),
     home: settings.home,
+    relayOnly: settings.flag('relay-only'),
+    lan: !settings.flag('no-lan'),
+    ...readSshSettings(settings),
     allowOpenKeyFile: settings.flag('allow-open-key-file'),
   }
 }
@@ -79,12 +99,26 @@ export async function runExpose(
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const { home, json, targets, allow, allowOpenKeyFile } = command
-  await using peer = await Peer.open({ home, allowOpenKeyFile, onEvent: peerTalk(output, json) })
+  const { home, json, targets, allow, idleMs, relayOnly, lan, ssh, sshLogin, allowOpenKeyFile } = command
+  await using peer = await Peer.open({
+    home,
+    env: proxyEnvironment(),
+    relayOnly,
+    lan,
+    ssh,
+    sshLogin,
+    allowOpenKeyFile,
+    onEvent: peerTalk(output, json),
+  })
   const exposures: Exposure[] = []
   for (const { service, target } of targets) {
     const onEvent = forwardTalk(output, json)
-    const options = { onEvent, signal, ...(allow === undefined ? {} : { allow }) }
+    const options = {
+      onEvent,
+      signal,
+      ...(allow === undefined ? {} : { allow }),
+      ...(idleMs === undefined ? {} : { idleMs }),
+    }
     exposures.push(await exposeTarget(peer, service, target, options))
   }
   tellReady(command, peer, exposures, output)
@@ -100,29 +134,30 @@ function tellReady(
 ): void {
   for (const [at, { service }] of exposures.entries()) {
     const address = `${peer.name}/${service}`
-    const target = targets[at] === undefined ? '' : formatForwardTarget(targets[at].target)
+    const to = targets[at]?.target
+    const target = to === undefined ? '' : formatForwardTarget(to)
     if (json) {
       const { relays, peerId } = peer
-      output.event({ event: 'ready', service: address, target, peerId, relays, allow: allow ?? null })
+      const who = { peerId, relays, allow: allow ?? null }
+      output.event({ event: 'ready', service: address, target, transport: to?.kind, ...who })
     } else {
       const whom = allow === undefined ? 'every member of the network' : allow.join(', ')
       output.say(`p2p-reach: ${address} leads to ${target}, for ${whom}\n`)
-      output.say(
-        `p2p-reach: on another member:  p2p-reach connect ${address} ${exampleOf(targets[at]?.target)}\n`,
-      )
+      output.say(`p2p-reach: on another member:  p2p-reach connect ${address} ${exampleOf(to)}\n`)
     }
   }
 }
 
 /** What somebody would type to get the same port at home. */
 function exampleOf(target: ForwardTarget | undefined): string {
-  if (target?.kind !== 'tcp') return '-'
-  return String(target.endpoint.port < 1024 ? target.endpoint.port + 8000 : target.endpoint.port)
+  if (target === undefined || target.kind === 'unix') return '-'
+  const { port } = target.endpoint
+  return `${port < 1024 ? port + 8000 : port}${target.kind === 'udp' ? ' --udp' : ''}`
 }
 
 /** A port is its own name, as is a file's. */
 function defaultName(target: ForwardTarget): string {
-  if (target.kind === 'tcp') return String(target.endpoint.port)
+  if (target.kind !== 'unix') return String(target.endpoint.port)
   const file = target.path.split('/').at(-1) ?? ''
   return file
     .replace(/\.[a-z]+$/, '')

@@ -14,6 +14,7 @@ const SPECS: SettingSpecs = {
   role: { kind: 'text', flagOnly: true },
   uses: { kind: 'text', flagOnly: true },
   expires: { kind: 'text', flagOnly: true },
+  ssh: { kind: 'list', flagOnly: true },
   qr: { kind: 'flag', flagOnly: true },
   json: { kind: 'flag', flagOnly: true },
 }
@@ -27,6 +28,8 @@ export interface InviteCommand {
   readonly role: Role
   readonly uses: number
   readonly expiresInMs: number
+  /** SSH servers that the string names, with their host keys. */
+  readonly ssh: readonly string[]
   readonly qr: boolean
   readonly json: boolean
   readonly home: string
@@ -48,6 +51,7 @@ export function parseInvite(argv: readonly string[], env: Environment): InviteCo
     role: parseRole(settings.text('role') ?? 'peer'),
     uses: parseUses(settings.text('uses') ?? '1'),
     expiresInMs: parseDuration(settings.text('expires') ?? DEFAULT_EXPIRY, 'expires'),
+    ssh: settings.list('ssh'),
     qr: settings.flag('qr'),
     json: settings.flag('json'),
     home: settings.home,
@@ -67,8 +71,9 @@ export async function runInvite(
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const { name, role, uses, expiresInMs } = command
-  const result = await adminOf(command.home, nodeRuntime(), signal).invite({ name, role, uses, expiresInMs })
+  const { name, role, uses, expiresInMs, ssh } = command
+  const admin = adminOf(command.home, nodeRuntime(), signal)
+  const result = await admin.invite({ name, role, uses, expiresInMs }, ssh)
   if (command.json) {
     const { joinString, tokenId, expiresAtMs } = result
     output.event({ joinString, tokenId, name, role, uses, expiresAt: isoTime(expiresAtMs) })

@@ -1,5 +1,6 @@
 import type { JoinResult } from '../../lib/index.ts'
 import { ReachError, formatSpan, joinNetwork, nodeRuntime } from '../../lib/index.ts'
+import { proxyEnvironment } from '../network-access.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
@@ -62,12 +63,14 @@ export async function runJoin(
 ): Promise<ExitCode> {
   const { home, replace, allowOpenKeyFile } = command
   const joinString = command.joinString === '-' ? await firstLine(input) : command.joinString
+  const runtime = nodeRuntime()
   const result = await joinNetwork({
     home,
     joinString,
     replace,
     allowOpenKeyFile,
-    runtime: nodeRuntime(),
+    runtime,
+    env: proxyEnvironment(),
     signal,
   })
   if (command.json) {

@@ -1,3 +1,4 @@
+import { proxyEnvironment } from '../network-access.ts'
 import type { MapPortOptions, MappedPort, Transport } from '../../lib/index.ts'
 import { Peer, ReachError, mapPort } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -113,7 +114,12 @@ async function memberOf(
   output: Output,
 ): Promise<Peer | undefined> {
   try {
-    return await Peer.open({ home, allowOpenKeyFile, onEvent: peerTalk(output, json) })
+    return await Peer.open({
+      home,
+      env: proxyEnvironment(),
+      allowOpenKeyFile,
+      onEvent: peerTalk(output, json),
+    })
   } catch (error) {
     if (ReachError.is(error, 'ERR_REACH_NOT_A_MEMBER')) return undefined
     throw error

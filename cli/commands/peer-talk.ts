@@ -1,5 +1,5 @@
-import type { ForwardEvent, PathState, Peer, PeerEvent, PeerNames } from '../../lib/index.ts'
-import { ReachError, formatSpan, shortPeerId } from '../../lib/index.ts'
+import type { DirectReport, ForwardEvent, PathState, Peer, PeerEvent, PeerNames } from '../../lib/index.ts'
+import { ReachError, formatAddress, formatSpan, shortPeerId, whyRelayed } from '../../lib/index.ts'
 import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { Output } from '../output.ts'
 import { printable } from '../render/printable.ts'
@@ -8,10 +8,12 @@ import { printable } from '../render/printable.ts'
 export function peerTalk(output: Output, json: boolean): (event: PeerEvent) => void {
   // A relay that is away is told once, not with each attempt.
   const away = new Set<string>()
+  // Why a peer stays relayed is told when it is news.
+  const reasons = new Map<string, string>()
   return (event) => {
     if (event.kind === 'relay-up') {
-      if (away.delete(event.relay))
-        tell(output, json, backJson(event.relay), `the relay ${event.relay} is back`)
+      const isBack = away.delete(event.relay)
+      if (isBack || event.way !== 'direct') tell(output, json, upJson(event), upText(event, isBack))
       return
     }
     if (event.kind === 'relay-down') {
@@ -20,6 +22,11 @@ export function peerTalk(output: Output, json: boolean): (event: PeerEvent) => v
     }
     const text = textOf(event)
     const line = jsonOf(event)
+    if (event.kind === 'direct') {
+      const { peerId } = event.peer
+      if (!json && reasons.get(peerId) === (text ?? '')) return
+      reasons.set(peerId, text ?? '')
+    }
     if (json && line !== undefined) output.event(line)
     if (!json && text !== undefined) output.say(`p2p-reach: ${text}\n`)
   }
@@ -62,24 +69,76 @@ export function tell(
 }
 
 /** `relay 203.0.113.1:443, 24 ms`: what carries a session. */
-export function pathText({ kind, via, rttMs }: PathState): string {
-  const where = kind === 'relay' ? `relay ${via}` : `${kind} ${via}`
+export function pathText({ kind, via, way = 'direct', rttMs }: PathState): string {
+  const by = way === 'direct' ? '' : ` by ${way}`
+  const where = kind === 'relay' ? `relay ${via}${by}` : kind === 'ssh' ? via : `${kind} ${via}`
   return rttMs === undefined ? where : `${where}, ${rttMs.toFixed(rttMs < 10 ? 1 : 0)} ms`
 }
 
 /** The `path` event of docs/cli (design §8). */
-export function pathJson(
-  peer: PeerNames,
-  { kind, via, rttMs }: PathState,
-): Readonly<Record<string, unknown>> {
+export function pathJson(peer: PeerNames, path: PathState): Readonly<Record<string, unknown>> {
   return {
     event: 'path',
     peer: peer.name ?? peer.peerId,
     peerId: peer.peerId,
+    ...pathFields(path),
+  }
+}
+
+/** A path, for programs. */
+export function pathFields({
+  kind,
+  via,
+  way,
+  rttMs,
+  local,
+  remote,
+}: PathState): Readonly<Record<string, unknown>> {
+  return {
     kind,
     rttMs: rttMs ?? null,
     via,
+    way: way ?? null,
+    local: local === undefined ? null : formatAddress(local),
+    remote: remote === undefined ? null : formatAddress(remote),
   }
+}
+
+function directJson(peer: PeerNames, report: DirectReport): Readonly<Record<string, unknown>> {
+  return {
+    event: 'direct',
+    peer: peer.name ?? peer.peerId,
+    peerId: peer.peerId,
+    ...directFields(report),
+  }
+}
+
+/** How it stands with direct paths, for programs. */
+export function directFields(report: DirectReport): Readonly<Record<string, unknown>> {
+  const { state, attempts, ours, theirs, prediction, tried, triedByPeer, retryInMs } = report
+  const why = whyRelayed(report)
+  return {
+    ...{ state, attempts, ours: ours ?? null, theirs: theirs ?? null, prediction: prediction ?? null },
+    ...{ tried: tried ?? null, triedByPeer: triedByPeer ?? null, retryInMs: retryInMs ?? null },
+    why: why?.why ?? null,
+    remedies: why?.remedies ?? [],
+  }
+}
+
+function directText(peer: PeerNames, report: DirectReport): string | undefined {
+  const why = whyRelayed(report)
+  return why === undefined ? undefined : `${who(peer)} stays relayed: ${printable(why.why)}`
+}
+
+/** Why a connection is relayed, in full: some lines for a person. */
+export function whyLines(report: DirectReport): readonly string[] {
+  const why = whyRelayed(report)
+  if (why === undefined) return []
+  return [
+    `relayed: ${printable(why.why)}`,
+    ...why.tried.map((line) => `  tried ${printable(line)}`),
+    ...why.remedies.map((line) => `  hint: ${printable(line)}`),
+  ]
 }
 
 function jsonOf(event: PeerEvent): Readonly<Record<string, unknown>> | undefined {
@@ -91,11 +150,15 @@ function jsonOf(event: PeerEvent): Readonly<Record<string, unknown>> | undefined
       return errorJson(event.error)
     case 'superseded':
       return errorJson(superseded(event.relay))
+    case 'way-improved':
+      return { event: event.kind, ...wayFields(event) }
     case 'session':
     case 'path-lost':
       return { event: event.kind, peer: event.peer.name ?? event.peer.peerId, peerId: event.peer.peerId }
     case 'path':
       return pathJson(event.peer, event.path)
+    case 'direct':
+      return directJson(event.peer, event.report)
     case 'session-ended': {
       const { peer, error } = event
       return {
@@ -124,8 +187,12 @@ function textOf(event: PeerEvent): string | undefined {
       return `refused ${who(event.peer)}: ${printable(event.error.message)}`
     case 'superseded':
       return superseded(event.relay).message
+    case 'way-improved':
+      return `the relay ${event.relay} is reached in a better way by now: ${event.way}`
     case 'path':
       return `${who(event.peer)} by ${pathText(event.path)}`
+    case 'direct':
+      return directText(event.peer, event.report)
     case 'path-lost':
       return `the way to ${who(event.peer)} is cut; looking for another`
     case 'session-ended':
@@ -140,8 +207,21 @@ function endText(peer: PeerNames, error: ReachError | undefined): string {
   return `lost ${who(peer)}: ${printable(error.message)}`
 }
 
-function backJson(relay: string): Readonly<Record<string, unknown>> {
-  return { event: 'relay', relay, state: 'up' }
+type RelayUp = Extract<PeerEvent, { readonly kind: 'relay-up' }>
+
+function upJson({ relay, ...how }: RelayUp): Readonly<Record<string, unknown>> {
+  return { event: 'relay', state: 'up', ...wayFields({ relay, ...how }) }
+}
+
+function wayFields({ relay, way, interceptedBy }: Omit<RelayUp, 'kind'>): Readonly<Record<string, unknown>> {
+  return { relay, way, interceptedBy: interceptedBy ?? null }
+}
+
+function upText({ relay, way, interceptedBy }: RelayUp, isBack: boolean): string {
+  const how = way === 'direct' ? '' : ` by ${way}`
+  const who =
+    interceptedBy === undefined ? '' : `; TLS is intercepted by ${interceptedBy}, who can’t read along`
+  return isBack ? `the relay ${relay} is back${how}${who}` : `the relay ${relay} is reached${how}${who}`
 }
 
 function errorJson({ code, message, hint }: ReachError): Readonly<Record<string, unknown>> {

@@ -1,21 +1,27 @@
-import type { PathState, Pong } from '../../lib/index.ts'
+import { proxyEnvironment } from '../network-access.ts'
+import type { PathState, PeerSession, Pong } from '../../lib/index.ts'
 import { Peer, ReachError, parsePeer } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
-import { pathText, peerTalk } from './peer-talk.ts'
+import { pathText, peerTalk, whyLines } from './peer-talk.ts'
+import type { SshSettings } from './ssh-settings.ts'
+import { SSH_SPECS, readSshSettings } from './ssh-settings.ts'
 
 const SPECS: SettingSpecs = {
   count: { kind: 'text', flagOnly: true },
   interval: { kind: 'text', flagOnly: true },
   json: { kind: 'flag', flagOnly: true },
+  'relay-only': { kind: 'flag' },
+  'no-lan': { kind: 'flag' },
+  ...SSH_SPECS,
   'allow-open-key-file': { kind: 'flag', flagOnly: true },
 }
 
 /** `p2p-reach ping`, typed. */
-export interface PingCommand {
+export interface PingCommand extends SshSettings {
   readonly kind: 'ping'
   readonly peer: string
   /** Infinity: until interrupted. */
@@ -23,6 +29,10 @@ export interface PingCommand {
   readonly intervalMs: number
   readonly json: boolean
   readonly home: string
+  /** Peers never learn our addresses. */
+  readonly relayOnly: boolean
+  /** Peers of this LAN are found without a relay, and find us. */
+  readonly lan: boolean
   readonly allowOpenKeyFile: boolean
 }
 
@@ -39,6 +49,9 @@ export function parsePing(argv: readonly string[], env: Environment): PingComman
     intervalMs: 1000 * numberOf(settings.text('interval'), 'interval', 1),
     json: settings.flag('json'),
     home: settings.home,
+    relayOnly: settings.flag('relay-only'),
+    lan: !settings.flag('no-lan'),
+    ...readSshSettings(settings),
     allowOpenKeyFile: settings.flag('allow-open-key-file'),
   }
 }
@@ -54,13 +67,18 @@ function numberOf(text: string | undefined, name: string, otherwise: number): nu
 
 /** Pings until the count is reached or it is interrupted, and sums up. */
 export async function runPing(
-  { home, peer: name, count, intervalMs, json, allowOpenKeyFile }: PingCommand,
+  { home, peer: name, count, intervalMs, json, relayOnly, lan, ssh, sshLogin, allowOpenKeyFile }: PingCommand,
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const onEvent = json ? peerTalk(output, json) : undefined
   await using peer = await Peer.open({
+    env: proxyEnvironment(),
     home,
+    relayOnly,
+    lan,
+    ssh,
+    sshLogin,
     allowOpenKeyFile,
     ...(onEvent === undefined ? {} : { onEvent }),
   })
@@ -76,9 +94,20 @@ export async function runPing(
   } catch (error) {
     if (!signal.aborted) throw error
   }
-  if (!json && rtts.length > 0) output.result(`${summaryOf(rtts)}\n`)
+  if (!json && rtts.length > 0) {
+    output.result(`${summaryOf(rtts)}\n`)
+    output.result(pathLines(peer.session(name)).join(''))
+  }
   if (json) output.event({ event: 'closed', reason: signal.aborted ? 'interrupted' : 'done' })
   return rtts.length > 0 ? EXIT.ok : EXIT.interrupted
+}
+
+/** What stands between us and a direct path, if something does. */
+function pathLines({ currentPaths, direct }: PeerSession): readonly string[] {
+  const kind = currentPaths[0]?.kind
+  if ((kind !== 'relay' && kind !== 'ssh') || direct === undefined) return []
+  if (direct.state === 'trying') return ['a direct path is still being looked for\n']
+  return whyLines(direct).map((line) => `${line}\n`)
 }
 
 function textOf(name: string, { number, rttMs, path }: Pong, before: string | undefined): string {

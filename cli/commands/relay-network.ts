@@ -9,6 +9,7 @@ import {
 } from '../../lib/index.ts'
 import type { JoinedNetworkOptions, OwnNetworkOptions } from '../../relay-server/relay-server.ts'
 import { hasAuthority, readExternalCa } from '../../relay-server/relay-server.ts'
+import { waysOf } from '../network-access.ts'
 import { parseDuration } from '../duration.ts'
 import type { SettingSpecs, Settings } from '../settings.ts'
 
@@ -114,7 +115,7 @@ export async function planNetwork(
 
 async function membershipIn(home: string, runtime: Runtime): Promise<Membership | undefined> {
   try {
-    return await Membership.open({ home, runtime })
+    return await Membership.open({ home, runtime, dialer: waysOf(home, runtime) })
   } catch (error) {
     if (ReachError.is(error, 'ERR_REACH_NOT_A_MEMBER')) return undefined
     throw error

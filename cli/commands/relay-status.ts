@@ -4,6 +4,7 @@ import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import { adminOf } from '../network-access.ts'
 import type { Output } from '../output.ts'
+import { tableOf } from '../render/table.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
 import { isoTime } from './identity.ts'
@@ -42,7 +43,7 @@ export async function runRelayStatus(
 }
 
 function jsonOf(status: NetworkStatus): Readonly<Record<string, unknown>> {
-  const { domain, denyListNumber, openTokens } = status
+  const { domain, denyListNumber, openTokens, sshHostKey = null } = status
   const members = status.members.map(({ peerId, name, role, isConnected, isRevoked, notAfterMs }) => ({
     ...{ peerId, name, role, connected: isConnected, revoked: isRevoked, notAfter: isoTime(notAfterMs) },
   }))
@@ -51,12 +52,13 @@ function jsonOf(status: NetworkStatus): Readonly<Record<string, unknown>> {
     roots: rootsOf(status).map(({ spkiSha256 }) => spkiSha256),
     denyListNumber,
     openTokens,
+    sshHostKey,
     members,
   }
 }
 
 function textOf(status: NetworkStatus, nowMs: number): string {
-  const { domain, denyListNumber, openTokens, members } = status
+  const { domain, denyListNumber, openTokens, sshHostKey, members } = status
   const head = [
     `network      ${domain}`,
     `roots        ${rootsOf(status)
@@ -64,10 +66,14 @@ function textOf(status: NetworkStatus, nowMs: number): string {
       .join('; ')}`,
     `deny list    ${denyListNumber === 0 ? 'empty' : `number ${denyListNumber}`}`,
     `invitations  ${openTokens} open`,
+    ...(sshHostKey === undefined ? [] : [`SSH host key ${sshHostKey}`]),
     '',
   ]
-  return `${[...head, ...table(members.map((member) => rowOf(member, nowMs)))].join('\n')}\n`
+  const rows = members.map((member) => rowOf(member, nowMs))
+  return `${[...head, ...tableOf([HEAD, ...rows])].join('\n')}\n`
 }
+
+const HEAD = ['NAME', 'ROLE', 'KEY', 'STATE', 'CERTIFICATE']
 
 function rowOf(
   { name, role, peerId, isConnected, isRevoked, notAfterMs }: MemberStatus,
@@ -77,15 +83,4 @@ function rowOf(
   const certificate = leftMs > 0 ? `${formatSpan(leftMs)} left` : `expired ${formatSpan(-leftMs)} ago`
   const state = isRevoked ? 'revoked' : isConnected ? 'connected' : 'away'
   return [name, role, shortPeerId(peerId), state, isRevoked ? '' : certificate]
-}
-
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const all = [['NAME', 'ROLE', 'KEY', 'STATE', 'CERTIFICATE'], ...rows]
-  const widths = (all[0] ?? []).map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  return all.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
 }

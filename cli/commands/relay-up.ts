@@ -238,13 +238,15 @@ type Network = NonNullable<RelayServer['network']>
 function networkJson(network: Network): Readonly<Record<string, unknown>> {
   const { rootKeyFile = null, domain, isNew } = network
   const roots = network.network.trust.network.roots.map(({ spkiSha256 }) => spkiSha256)
-  return { domain, roots, isNew, issues: network.network.authority !== undefined, rootKeyFile }
+  const sshHostKey = network.ssh?.hostKey ?? null
+  return { domain, roots, isNew, sshHostKey, issues: network.network.authority !== undefined, rootKeyFile }
 }
 
 /** What to do next. */
 function networkText(network: Network, { homeArgument }: RelayUpCommand): string {
   const { domain, isNew, rootKeyFile } = network
   const lines = [`  network            ${domain}${isNew ? '  (new)' : ''}\n`]
+  if (network.ssh !== undefined) lines.push(`  SSH host key       ${network.ssh.hostKey}\n`)
   if (rootKeyFile !== undefined) {
     lines.push(
       '\nThe root’s private key can make and unmake this network, and the relay does not need it. Move it offline:\n',

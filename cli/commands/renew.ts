@@ -1,6 +1,7 @@
 import type { MembershipEvent } from '../../lib/index.ts'
 import { Membership, ReachError, formatSpan, keepMembership, nodeRuntime } from '../../lib/index.ts'
 import { unreachable } from '../../lib/base/exhaustive.ts'
+import { waysOf } from '../network-access.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
@@ -48,7 +49,7 @@ export async function runRenew(
 ): Promise<ExitCode> {
   const runtime = nodeRuntime()
   const { home, allowOpenKeyFile } = command
-  const membership = await Membership.open({ home, runtime, allowOpenKeyFile })
+  const membership = await Membership.open({ home, runtime, dialer: waysOf(home, runtime), allowOpenKeyFile })
   if (command.stay) return stay(membership, command, output, signal)
   await membership.renew(signal)
   const { name, domain, certificate } = membership

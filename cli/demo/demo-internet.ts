@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { ReachError } from '../../lib/index.ts'
 import type { DiagnoseReport } from '../../lib/index.ts'
+import { CLI, NAME_SERVER } from '../program-files.ts'
 import { transferFile } from './demo-transfer.ts'
 import type { TransferReport } from './demo-transfer.ts'
 import type { LabNode } from './lab/lab-node.ts'
@@ -36,9 +36,6 @@ const RELAY_NAME = 'relay.demo.test'
 const ETC = { resolvConf: `nameserver ${RELAY_IPS[0]}\noptions timeout:1 attempts:1\n` }
 /** Ours: what a busy machine may take to start a process. */
 const START_TIMEOUT_MS = 15_000
-
-const CLI = fileURLToPath(new URL('../main.js', import.meta.url))
-const NAME_SERVER = fileURLToPath(new URL('./name-server.js', import.meta.url))
 
 /** A relay and peers in an internet of network namespaces. Closing it leaves nothing behind. */
 export class DemoInternet implements AsyncDisposable {

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { ReachError } from '../../lib/index.ts'
+import { CLI } from '../program-files.ts'
 import type { LabNode } from './lab/lab-node.ts'
 
 /** What became of the file. */
@@ -29,7 +30,6 @@ export interface TransferHosts {
   readonly to: LabNode
 }
 
-const CLI = fileURLToPath(new URL('../main.js', import.meta.url))
 const FILE_BYTES = 64 * 1024 * 1024
 const PORT = 9000
 const START_TIMEOUT_MS = 30_000
@@ -84,7 +84,8 @@ export async function transferFile(
       rttMs,
     }
   } finally {
-    for (const child of started) child.kill()
+    // They write into their homes to the end.
+    await Promise.all(started.map(ended))
     await rm(folder, { recursive: true, force: true })
   }
 }
@@ -176,4 +177,12 @@ function failed(what: string, talk: string): ReachError {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
+}
+
+/** Asks a process to end, and waits until it has. */
+async function ended(child: ChildProcessWithoutNullStreams): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.kill()
+  await exit
 }

@@ -75,6 +75,7 @@ const TRANSPORT_NAMES: Readonly<Record<EgressTransport, string>> = {
   tls: 'TLS',
   websocket: 'WebSocket',
   'connect-proxy': 'HTTP proxy',
+  socks5: 'SOCKS proxy',
   ssh: 'SSH',
 }
 

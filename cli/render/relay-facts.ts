@@ -10,6 +10,8 @@ export interface ServerReport {
   readonly latencyMs: number | undefined
   readonly isRelay: boolean
   readonly egress: readonly EgressFact[]
+  /** Of a relay: the way that a peer here would take to it. */
+  readonly peerWay?: NonNullable<RelayReport['peerWay']>
 }
 
 /** The relays in the report's order, then the servers that are no relays. */
@@ -29,12 +31,17 @@ export function servers({ relays, egress }: DiagnoseReport): readonly ServerRepo
 
 function toServer(relay: RelayReport, egress: readonly EgressFact[]): ServerReport {
   const own = egress.filter((fact) => fact.relay === relay.url)
-  return { name: relay.url, latencyMs: relay.latencyMs, isRelay: true, egress: own }
+  const { url: name, latencyMs, peerWay } = relay
+  return { name, latencyMs, isRelay: true, egress: own, ...(peerWay === undefined ? {} : { peerWay }) }
 }
 
 /** Which transports work to which relay or server. */
 export function relayFacts(report: DiagnoseReport): FactGroup {
-  const lines = servers(report).flatMap((server) => [serverLine(server), ...server.egress.map(egressLine)])
+  const lines = servers(report).flatMap((server) => [
+    serverLine(server),
+    ...server.egress.map(egressLine),
+    ...peerWayLines(server),
+  ])
   const none = plainLine('Relays', 'none', 'no relay or server was tried')
   return { title: 'Relays and servers', lines: lines.length > 0 ? lines : [none] }
 }
@@ -46,6 +53,23 @@ function serverLine(server: ServerReport): FactLine {
     server.name + (latency === undefined ? '' : `, ${latency}`),
   )
 }
+
+/** Which way a peer would take: the reasons against better ones are the evidence. */
+function peerWayLines({ peerWay }: ServerReport): readonly FactLine[] {
+  if (peerWay === undefined || peerWay.value === 'unknown') return []
+  const line = factLine('Peers use', peerWay, (way) =>
+    way === 'none' ? { value: 'no way', tone: 'bad' } : { value: PEER_WAYS[way], tone: 'good' },
+  )
+  return [{ ...line, isDetail: true }]
+}
+
+const PEER_WAYS = {
+  direct: 'TCP, directly',
+  websocket: 'WebSocket in TLS',
+  'connect-proxy': 'the HTTP proxy',
+  socks5: 'the SOCKS proxy',
+  ssh: 'SSH, where no relay can be reached',
+} as const
 
 /** The round trip to a relay, or that there is none. */
 export function latencyWords({ latencyMs, isRelay, egress }: ServerReport): string | undefined {

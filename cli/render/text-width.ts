@@ -1,4 +1,5 @@
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
+/** Made when a text needs it: it loads tables for 20 ms, and few texts do. */
+let segmenter: Intl.Segmenter | undefined
 
 /** East Asian Wide and Fullwidth blocks (UAX #11), in the coarse ranges that matter to a terminal. */
 const WIDE: readonly (readonly [number, number])[] = [
@@ -25,7 +26,8 @@ const SIMPLE = /^[\x20-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u27bf]*$/
 export function graphemes(text: string): readonly string[] {
   if (SIMPLE.test(text)) return text.split('')
   const pieces = text.match(PIECES) ?? []
-  return pieces.flatMap((piece) => Array.from(segmenter.segment(piece), ({ segment }) => segment))
+  const splitter = (segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' }))
+  return pieces.flatMap((piece) => Array.from(splitter.segment(piece), ({ segment }) => segment))
 }
 
 /** Columns that one grapheme takes in a terminal: 0, 1 or 2. */

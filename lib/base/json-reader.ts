@@ -67,6 +67,15 @@ export class JsonReader {
     })
   }
 
+  /** A list of whole numbers from 0 to 2^53 − 1. */
+  counts(field: string, maxItems = MAX_ITEMS): readonly number[] {
+    return this.#list(field, maxItems).map((item) => {
+      if (typeof item !== 'number' || !Number.isSafeInteger(item) || item < 0)
+        throw this.#wrong(field, 'a list of whole numbers')
+      return item
+    })
+  }
+
   /** A list of objects. */
   objects(field: string, maxItems = MAX_ITEMS): readonly JsonReader[] {
     return this.#list(field, maxItems).map((item) =>

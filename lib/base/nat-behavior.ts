@@ -1,12 +1,22 @@
+/** The words of {@link EndpointDependence}. */
+export const ENDPOINT_DEPENDENCES = [
+  'none',
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+] as const
+
 /**
  * What RFC 4787 §4.1 and §5 call the mapping and the filtering behaviour of a NAT. `none`: there is no translation, or
  * no filter. A mapping says to which destinations one public port is shown; a filter says who may answer to it.
  */
-export type EndpointDependence =
-  'none' | 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent'
+export type EndpointDependence = (typeof ENDPOINT_DEPENDENCES)[number]
+
+/** The words of {@link PortAllocation}. */
+export const PORT_ALLOCATIONS = ['preserving', 'sequential', 'random', 'block'] as const
 
 /** How a NAT chooses the public port (RFC 4787 §4.2.1; RFC 7422 for blocks). */
-export type PortAllocation = 'preserving' | 'sequential' | 'random' | 'block'
+export type PortAllocation = (typeof PORT_ALLOCATIONS)[number]
 
 /** Numbers to a {@link PortAllocation}, where they are known. */
 export interface PortAllocationDetail {

@@ -54,6 +54,22 @@ export interface UdpSocket {
   close(): void
 }
 
+/** A UDP socket whose port also carries streams: reliable and in order, as TCP is. */
+export interface StreamUdpSocket extends UdpSocket {
+  /**
+   * A stream to a peer who opens the other end of it. Each direction ends by itself. Nothing authenticates its packets:
+   * run TLS over it. It fails when the peer no longer answers data, and with the socket; a silent peer goes unnoticed.
+   */
+  openStream(options: UdpStreamOptions): Duplex
+}
+
+/** The ends of a stream over UDP. Ids are 32-bit numbers; each side draws its own and tells the other. */
+export interface UdpStreamOptions {
+  readonly localId: number
+  readonly remoteId: number
+  readonly remote: TransportAddress
+}
+
 /** One datagram that the operating system refused to send. */
 export interface SendError {
   readonly to: TransportAddress
@@ -137,6 +153,11 @@ export interface Network {
   readonly setsDontFragment: boolean
   /** @throws {ReachError} ERR_REACH_SOCKET, ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION */
   openUdp(options: OpenUdpOptions): Promise<UdpSocket>
+  /**
+   * The same, with streams. Absent, or undefined as its result, where this system lacks what it takes (udx-native).
+   * @throws {ReachError} as `openUdp`
+   */
+  openStreamUdp?(options: OpenUdpOptions): Promise<StreamUdpSocket | undefined>
   /** Dials; resolves when connected. @throws {ReachError} ERR_REACH_SOCKET with the system's code in `details.code` */
   connectTcp(to: TransportAddress, options?: ConnectTcpOptions): Promise<TcpSocket>
   interfaces(): readonly NetworkInterface[]

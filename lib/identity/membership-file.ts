@@ -20,6 +20,8 @@ export interface MembershipRecord {
   readonly rootSet: AcceptedRootSet
   /** Relays of the network as HOST:PORT, best first. */
   readonly relays: readonly string[]
+  /** SSH servers that the join string named, as URLs with the pins of their host keys. */
+  readonly ssh: readonly string[]
   /** How long after its end the certificate can still be renewed. */
   readonly renewGraceMs: number
 }
@@ -48,13 +50,14 @@ export function membershipPaths(home: string): MembershipPaths {
 
 /** @throws {ReachError} ERR_REACH_FILE */
 export function writeMembership(path: string, record: MembershipRecord): Promise<void> {
-  const { chain, rootSet, relays, renewGraceMs } = record
+  const { chain, rootSet, relays, ssh, renewGraceMs } = record
   const text = JSON.stringify(
     {
       schema: SCHEMA,
       chain: chain.map(({ pem }) => pem),
       rootSet: toWireStatement(rootSet.statement),
       relays,
+      ...(ssh.length === 0 ? {} : { ssh }),
       renewGraceMs,
     },
     undefined,
@@ -77,6 +80,7 @@ export async function readMembership(path: string): Promise<MembershipRecord | u
       chain,
       rootSet: readStoredRootSet(fromWireStatement(readWireStatement(reader.object('rootSet')))),
       relays: reader.texts('relays'),
+      ssh: reader.optional('ssh', (field) => field.texts('ssh')) ?? [],
       renewGraceMs: reader.count('renewGraceMs'),
     }
   } catch (error) {

@@ -4,15 +4,15 @@ import type { TLSSocket } from 'node:tls'
 import { toBase64 } from '../base/base64.ts'
 import { deadlineSignal } from '../base/deadline.ts'
 import type { Endpoint } from '../base/endpoint.ts'
-import { formatEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
-import type { Runtime, TcpSocket, Timer } from '../base/runtime.ts'
-import type { TransportAddress } from '../base/transport-address.ts'
-import { isIp, transportAddress } from '../base/transport-address.ts'
+import type { ControlStream, RelayDialer, StreamTrial } from '../base/relay-dialer.ts'
+import type { Runtime, Timer } from '../base/runtime.ts'
+import { isIp } from '../base/transport-address.ts'
 import type { Certificate } from '../identity/certificate/certificate.ts'
 import { secured } from '../identity/tls/connect-securely.ts'
 import { presentedChain } from '../identity/tls/secure-channel.ts'
 import { tlsFailure } from '../identity/tls/tls-failure.ts'
+import { directDialer, unreachableRelay } from '../net/direct-dialer.ts'
 import type { TlsCredentials } from '../identity/tls/tls-options.ts'
 import { verificationOptions } from '../identity/tls/tls-options.ts'
 import {
@@ -31,7 +31,11 @@ import { proofBytes } from '../protocol/relay/control-request.ts'
 /** How a control connection is opened. */
 export interface ControlClientOptions {
   readonly runtime: Runtime
+  /** Default: by TCP, and in no other way. */
+  readonly dialer?: RelayDialer | undefined
   readonly relay: Endpoint
+  /** Rejects when the connection is no use: then another way to the relay may do better. */
+  readonly check?: (client: ControlClient) => Promise<void>
   readonly signal?: AbortSignal
 }
 
@@ -48,7 +52,7 @@ interface Waiting {
 /** Ours: to connect, and for each answer; a relay that works takes far less. */
 const CONNECT_TIMEOUT_MS = 10_000
 const ANSWER_TIMEOUT_MS = 20_000
-/** Ours: silence that NATs and proxies bear; the relay waits for three. */
+/** Ours: silence that most NATs and proxies bear; the relay waits for three. */
 const PING_INTERVAL_MS = 30_000
 /** Ours: where something else says already that the relay may be gone. */
 const PROBE_TIMEOUT_MS = 3000
@@ -57,7 +61,7 @@ const PROBE_TIMEOUT_MS = 3000
 export class ControlClient implements ControlChannel {
   /** What the relay showed in the TLS handshake, leaf first. */
   readonly relayChain: readonly Certificate[]
-  readonly remote: TransportAddress
+  readonly via: ControlStream
   readonly #socket: TLSSocket
   readonly #runtime: Runtime
   readonly #frames = new FrameReader(MAX_FRAME)
@@ -69,53 +73,71 @@ export class ControlClient implements ControlChannel {
   #pinger: Timer | undefined
   #isProbing = false
   #nextId = 1
+  /** When something went over it last, in either direction. */
+  #lastBytesMs: number
   #seenAs: string | undefined
+  #stunPorts: readonly number[] | undefined
 
-  private constructor(socket: TLSSocket, remote: TransportAddress, runtime: Runtime) {
+  private constructor(socket: TLSSocket, via: ControlStream, runtime: Runtime) {
     this.#socket = socket
-    this.remote = remote
+    this.via = via
     this.#runtime = runtime
+    this.#lastBytesMs = runtime.clock.nowMs()
     this.relayChain = presentedChain(socket)
     this.#closed = new Promise((resolve) => (this.#end = resolve))
     socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
-    const onGone = () =>
+    const onGone = () => {
+      if (this.#ended === undefined) via.wasCut(runtime.clock.nowMs() - this.#lastBytesMs)
       this.#finish(
         new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the relay closed the connection', { hint: WAIT_HINT }),
       )
+    }
     // A relay that was killed says goodbye, and the socket is open in our direction still.
     socket.once('end', onGone).once('close', onGone)
   }
 
   /**
    * Connects and ends the TLS handshake.
-   * @throws {ReachError} ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_TLS, ERR_REACH_TLS_VERSION
+   * @throws {ReachError} ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_TLS, ERR_REACH_TLS_VERSION, and what `check` throws
    */
-  static async open({ runtime, relay, signal }: ControlClientOptions): Promise<ControlClient> {
+  static async open(options: ControlClientOptions): Promise<ControlClient> {
+    const { runtime, relay, signal } = options
     using deadline = deadlineSignal(runtime.clock, CONNECT_TIMEOUT_MS, signal)
-    const tcp = await dial(runtime, relay, deadline.signal)
-    const onAbort = () => tcp.destroy()
-    deadline.signal.addEventListener('abort', onAbort, { once: true })
     try {
-      const socket = connect({
-        socket: tcp,
-        ...verificationOptions(),
-        ...(isIp(relay.host) ? {} : { servername: relay.host }),
-        ALPNProtocols: [CONTROL_ALPN],
-        sigalgs: 'ed25519', // the relay has another certificate for the web
-        rejectUnauthorized: false, // whoever opens the connection decides
-        checkServerIdentity: () => undefined,
-      })
-      await secured(socket)
-      return new ControlClient(socket, tcp.remote, runtime)
+      return await dialerOf(options).dial(relay, trialOf(options), deadline.signal)
     } catch (error) {
-      tcp.destroy()
       signal?.throwIfAborted()
-      throw deadline.signal.aborted
-        ? unreachableRelay(relay, 'it does not answer', deadline.signal.reason)
-        : tlsFailure(error)
-    } finally {
-      deadline.signal.removeEventListener('abort', onAbort)
+      if (error === deadline.signal.reason) throw unreachableRelay(relay, 'it does not answer', error)
+      throw error
     }
+  }
+
+  /** The same over a better way, if there is one by now. Rejects only with the signal's reason. */
+  static openBetter(
+    options: ControlClientOptions & { readonly signal: AbortSignal },
+    than: string,
+  ): Promise<ControlClient | undefined> {
+    return dialerOf(options).improve(options.relay, than, trialOf(options), options.signal)
+  }
+
+  /** TLS with the relay itself, whatever carries it: a stream that comes from another program fails here. */
+  static async over(via: ControlStream, relay: Endpoint, runtime: Runtime): Promise<ControlClient> {
+    const socket = connect({
+      socket: via.stream,
+      ...verificationOptions(),
+      ...(isIp(relay.host) ? {} : { servername: relay.host }),
+      ALPNProtocols: [CONTROL_ALPN],
+      sigalgs: 'ed25519', // the relay has another certificate for the web
+      rejectUnauthorized: false, // whoever opens the connection decides
+      checkServerIdentity: () => undefined,
+    })
+    if (via.stream.destroyed) socket.destroy()
+    try {
+      await secured(socket)
+    } catch (error) {
+      throw tlsFailure(error)
+    }
+    return new ControlClient(socket, via, runtime)
   }
 
   /** Resolves with the reason when the connection is over. */
@@ -125,6 +147,10 @@ export class ControlClient implements ControlChannel {
 
   get seenAs(): string | undefined {
     return this.#seenAs
+  }
+
+  get stunPorts(): readonly number[] | undefined {
+    return this.#stunPorts
   }
 
   async ask<T extends ControlReply['type']>(
@@ -182,6 +208,7 @@ export class ControlClient implements ControlChannel {
     }
     const welcome = await this.ask(request, ['welcome'], signal)
     this.#seenAs = welcome.seenAs
+    this.#stunPorts = welcome.stunPorts
     return welcome
   }
 
@@ -191,7 +218,8 @@ export class ControlClient implements ControlChannel {
 
   /** From now on, asks now and then whether the relay is still there; one that is silent ends the connection. */
   keepAlive(): void {
-    this.#pinger = this.#runtime.clock.setTimer(PING_INTERVAL_MS, () => {
+    const intervalMs = Math.min(PING_INTERVAL_MS, this.via.keepaliveMs ?? Infinity)
+    this.#pinger = this.#runtime.clock.setTimer(intervalMs, () => {
       this.ask({ type: 'ping', id: this.nextId() }, ['pong']).then(
         () => this.keepAlive(),
         () => this.#fellSilent(),
@@ -218,10 +246,13 @@ export class ControlClient implements ControlChannel {
   }
 
   #send(request: Readonly<Record<string, unknown>>): void {
-    if (this.#ended === undefined) this.#socket.write(encodeFrame(request))
+    if (this.#ended !== undefined) return
+    this.#lastBytesMs = this.#runtime.clock.nowMs()
+    this.#socket.write(encodeFrame(request))
   }
 
   #read(chunk: Uint8Array): void {
+    this.#lastBytesMs = this.#runtime.clock.nowMs()
     try {
       for (const text of this.#frames.push(chunk)) this.#take(decodeControlReply(text))
     } catch (error) {
@@ -275,29 +306,29 @@ function isOneOf<T extends ControlReply['type']>(
   return types.some((type) => type === reply.type)
 }
 
-async function dial(runtime: Runtime, relay: Endpoint, signal: AbortSignal): Promise<TcpSocket> {
-  const found = await runtime.resolver.lookup(relay.host, signal)
-  if (found.kind !== 'found') throw unreachableRelay(relay, `its name can’t be resolved (${found.code})`)
-  let last: unknown
-  for (const ip of found.ips) {
-    try {
-      return await runtime.network.connectTcp(transportAddress(ip, relay.port, 'tcp'), { signal })
-    } catch (error) {
-      last = error
-      if (signal.aborted) break
-    }
-  }
-  throw unreachableRelay(relay, last instanceof Error ? last.message : 'it has no address', last)
+function dialerOf({ dialer, runtime }: ControlClientOptions): RelayDialer {
+  return dialer ?? directDialer(runtime)
 }
 
-function unreachableRelay(relay: Endpoint, why: string, cause?: unknown): ReachError {
-  return new ReachError(
-    'ERR_REACH_RELAY_UNREACHABLE',
-    `the relay ${formatEndpoint(relay)} can’t be reached: ${why}`,
-    {
-      cause,
-      hint: 'check that it is up and that its address is right;  p2p-reach diagnose  says which ways out work here',
-      details: { relay: formatEndpoint(relay) },
+/** A way is good when the relay's own TLS comes through, and the relay is who it should be. */
+function trialOf({ runtime, relay, check }: ControlClientOptions): StreamTrial<ControlClient> {
+  return {
+    async open(via, signal) {
+      const onAbort = () => void via.stream.destroy()
+      signal.addEventListener('abort', onAbort, { once: true })
+      let client: ControlClient | undefined = undefined
+      try {
+        client = await ControlClient.over(via, relay, runtime)
+        await check?.(client)
+        return client
+      } catch (error) {
+        client?.close()
+        signal.throwIfAborted()
+        throw error
+      } finally {
+        signal.removeEventListener('abort', onAbort)
+      }
     },
-  )
+    discard: (client) => client.close(),
+  }
 }

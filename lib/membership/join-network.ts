@@ -4,6 +4,7 @@ import { ReachError } from '../base/errors.ts'
 import { fromBase64, toBase64 } from '../base/base64.ts'
 import type { PeerId } from '../base/peer-id.ts'
 import type { Role } from '../base/peer-name.ts'
+import type { RelayDialer } from '../base/relay-dialer.ts'
 import type { Runtime } from '../base/runtime.ts'
 import { Certificate } from '../identity/certificate/certificate.ts'
 import { claimOf } from '../identity/certificate/claim.ts'
@@ -31,11 +32,13 @@ import { ControlClient } from './control-client.ts'
 import { holdMemberHome } from './hold-home.ts'
 
 /** How a network is joined. */
-export interface JoinOptions {
+export interface EnrolOptions {
   readonly home: string
   /** What `p2p-reach invite` printed. A secret. */
   readonly joinString: string
   readonly runtime: Runtime
+  /** How relays are dialled. Default: by TCP, and in no other way; of the public `joinNetwork`: every way. */
+  readonly dialer?: RelayDialer
   /** Leave the network that the home belongs to. Default: refuse. */
   readonly replace?: boolean
   /** Use a key file that others can read. Default: refuse. */
@@ -56,14 +59,8 @@ export interface JoinResult {
   readonly clockSkewMs: number
 }
 
-/**
- * Joins a network: makes a key if the home has none, checks that the relay belongs to the root that the string names,
- * and only then shows it the token. The certificate, the roots and the relays are put into the home in one step.
- * @throws {ReachError} ERR_REACH_JOIN_STRING, ERR_REACH_JOIN_WRONG_ROOT, ERR_REACH_TOKEN_USED, ERR_REACH_TOKEN_EXPIRED,
- * ERR_REACH_TOKEN_UNKNOWN, ERR_REACH_NAME_TAKEN, ERR_REACH_CLOCK, ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_ALREADY_MEMBER,
- * ERR_REACH_HOME_IN_USE, and those of files
- */
-export async function joinNetwork(options: JoinOptions): Promise<JoinResult> {
+/** What the public `joinNetwork` does once it is known how relays are dialled. @throws {ReachError} as it does */
+export async function joinNetwork(options: EnrolOptions): Promise<JoinResult> {
   const { home, runtime, signal } = options
   signal?.throwIfAborted()
   const string = parseJoinString(options.joinString)
@@ -72,7 +69,7 @@ export async function joinNetwork(options: JoinOptions): Promise<JoinResult> {
   try {
     await checkNotMember(paths, options)
     const keys = await openKeyFile(paths.key, { allowOpenPermissions: options.allowOpenKeyFile === true })
-    const { client, network, relay } = await findRelay(string, runtime, signal)
+    const { client, network, relay } = await findRelay(string, runtime, options.dialer, signal)
     try {
       return await enrol({ client, network, relay, keys, string, paths, runtime, signal })
     } finally {
@@ -93,12 +90,18 @@ interface Found {
 async function findRelay(
   { relays }: JoinString,
   runtime: Runtime,
+  dialer: RelayDialer | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Found> {
   let last: unknown
   for (const relay of relays) {
     try {
-      const client = await ControlClient.open({ runtime, relay, ...(signal === undefined ? {} : { signal }) })
+      const client = await ControlClient.open({
+        runtime,
+        dialer,
+        relay,
+        ...(signal === undefined ? {} : { signal }),
+      })
       try {
         return { client, relay, network: await client.ask({ type: 'ask-network' }, ['network'], signal) }
       } catch (error) {
@@ -133,7 +136,8 @@ async function enrol(enrolment: Enrolment): Promise<JoinResult> {
     ['issued'],
     signal,
   )
-  const { record, denyList } = membershipOf(issued, rootSet, keys, runtime.clock.wallMs())
+  const { issuedRecord, denyList } = membershipOf(issued, rootSet, keys, runtime.clock.wallMs())
+  const record = { ...issuedRecord, ssh: string.ssh }
   if (denyList !== undefined) await writeDenyList(paths.denyList(rootSet.domain), denyList)
   await writeMembership(paths.membership, record)
   const [leaf] = record.chain
@@ -172,7 +176,10 @@ export function membershipOf(
   rootSet: AcceptedRootSet,
   keys: KeyPair,
   nowMs: number,
-): { readonly record: MembershipRecord; readonly denyList: AcceptedDenyList | undefined } {
+): {
+  readonly issuedRecord: Omit<MembershipRecord, 'ssh'>
+  readonly denyList: AcceptedDenyList | undefined
+} {
   const chain = issued.chain.map((text) => Certificate.decode(fromBase64(text)))
   const decision = decideTrust(chain, { network: rootSet, peerId: keys.peerId, name: nameIn(chain) }, nowMs)
   if (decision.kind === 'refused') {
@@ -190,7 +197,7 @@ export function membershipOf(
     statement === undefined
       ? undefined
       : acceptDenyList(fromWireStatement(statement), rootSet, undefined, issued.timeMs)
-  return { record: { chain, rootSet, relays, renewGraceMs }, denyList }
+  return { issuedRecord: { chain, rootSet, relays, renewGraceMs }, denyList }
 }
 
 /** With a name asked for, a chain has to vouch for it: the key alone is ours in any case. */
@@ -199,7 +206,7 @@ function nameIn(chain: readonly Certificate[]): string {
   return (leaf === undefined ? undefined : claimOf(leaf)?.name) ?? ''
 }
 
-async function checkNotMember(paths: MembershipPaths, { replace, home }: JoinOptions): Promise<void> {
+async function checkNotMember(paths: MembershipPaths, { replace, home }: EnrolOptions): Promise<void> {
   if (replace === true) return
   const record = await readMembership(paths.membership)
   if (record === undefined) return

@@ -1,7 +1,7 @@
 import { delay } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
-import { fullJitterMs } from './backoff.ts'
+import { Backoff } from './backoff.ts'
 import { holdMemberHome } from './hold-home.ts'
 import type { MembershipEvent } from './membership-event.ts'
 import type { ControlLink, Membership } from './membership.ts'
@@ -18,9 +18,6 @@ export interface KeepMembershipOptions {
   readonly addresses?: readonly string[]
 }
 
-/** Ours: a connection that held this long was a good one: the next failure starts at the shortest wait. */
-const STABLE_MS = 60_000
-
 /**
  * Keeps a membership alive until the signal fires: renews the certificate in time, and stays connected to a relay so
  * that what the network revokes counts here within a moment. Only one process does so for a home folder.
@@ -32,15 +29,14 @@ export async function keepMembership(membership: Membership, options: KeepMember
   const { runtime, signal } = options
   const lock = await holdMemberHome(membership.home)
   try {
-    let failures = 0
+    const backoff = new Backoff(runtime)
     for (;;) {
       signal.throwIfAborted()
-      const startMs = runtime.clock.nowMs()
+      backoff.begin()
       const error = await stayConnected(membership, options)
       signal.throwIfAborted()
       if (isHopeless(error)) throw error
-      failures = runtime.clock.nowMs() - startMs > STABLE_MS ? 0 : failures + 1
-      const retryInMs = fullJitterMs(failures, runtime.random.bytes(4))
+      const retryInMs = backoff.over()
       options.onEvent?.({ kind: 'disconnected', error, retryInMs })
       await delay(runtime.clock, retryInMs, signal)
     }

@@ -3,6 +3,7 @@ import { parseEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
 import type { PeerId } from '../base/peer-id.ts'
 import type { Role } from '../base/peer-name.ts'
+import type { RelayDialer } from '../base/relay-dialer.ts'
 import type { Runtime } from '../base/runtime.ts'
 import type { Certificate } from '../identity/certificate/certificate.ts'
 import { claimOf } from '../identity/certificate/claim.ts'
@@ -32,6 +33,8 @@ import { membershipOf } from './join-network.ts'
 export interface OpenMembershipOptions {
   readonly home: string
   readonly runtime: Runtime
+  /** How relays are dialled. Default: by TCP, and in no other way. */
+  readonly dialer?: RelayDialer
   /** Use a key file that others can read. Default: refuse. */
   readonly allowOpenKeyFile?: boolean
 }
@@ -42,6 +45,8 @@ export interface ControlLink {
   readonly welcome: WelcomeReply
   /** HOST:PORT. */
   readonly relay: string
+  /** Who ends TLS between us and the relay, and has signed the certificate for it: an intercepting middlebox. */
+  readonly interceptedBy: string | undefined
 }
 
 /**
@@ -52,6 +57,7 @@ export class Membership {
   readonly home: string
   readonly trust: TrustStore
   readonly #runtime: Runtime
+  readonly #dialer: RelayDialer | undefined
   readonly #keys: KeyPair
   #record: MembershipRecord
   /** Writes come one after the other. */
@@ -66,6 +72,7 @@ export class Membership {
   ) {
     this.home = options.home
     this.#runtime = options.runtime
+    this.#dialer = options.dialer
     this.#keys = keys
     this.#record = record
     this.trust = trust
@@ -136,6 +143,11 @@ export class Membership {
     return this.#record.relays
   }
 
+  /** SSH servers that the join string named, as URLs with the pins of their host keys. */
+  get ssh(): readonly string[] {
+    return this.#record.ssh
+  }
+
   get renewGraceMs(): number {
     return this.#record.renewGraceMs
   }
@@ -191,21 +203,20 @@ export class Membership {
     signal?: AbortSignal,
     addresses: readonly string[] = [],
   ): Promise<ControlLink> {
-    const { clock } = this.#runtime
     const client = await ControlClient.open({
-      ...{ runtime: this.#runtime, relay: parseEndpoint(relay) },
+      ...this.#dialling(relay, signal),
       ...(signal === undefined ? {} : { signal }),
     })
-    try {
-      await this.#checkRelay(client, signal)
-      const welcome = await client.authenticate(this.credentials, this.report, addresses, signal)
-      await this.#takeState(welcome, client)
-      checkRelay(client.relayChain, this.trust.policy({ role: 'relay' }), clock.wallMs(), welcome.timeMs)
-      return { client, welcome, relay }
-    } catch (error) {
-      client.close()
-      throw error
-    }
+    return await this.#introduce(client, relay, addresses, signal)
+  }
+
+  /**
+   * The same over a better way than the one that is in use, as {@link ControlLink}'s `client.via.way` names it; undefined
+   * while there is none.
+   */
+  async connectBetter(relay: string, than: string, signal: AbortSignal): Promise<ControlLink | undefined> {
+    const client = await ControlClient.openBetter({ ...this.#dialling(relay, signal), signal }, than)
+    return client === undefined ? undefined : await this.#introduce(client, relay, [], signal)
   }
 
   /**
@@ -237,8 +248,9 @@ export class Membership {
     const request = toBase64(await makeCertificateRequest(this.#keys))
     const issued = await client.ask({ type: 'renew', request }, ['issued'], signal)
     await this.#takeState(issued, client)
-    const { record } = membershipOf(issued, this.trust.rootSet, this.#keys, this.#runtime.clock.wallMs())
-    await this.#store({ ...record, rootSet: this.trust.rootSet })
+    const nowMs = this.#runtime.clock.wallMs()
+    const { issuedRecord } = membershipOf(issued, this.trust.rootSet, this.#keys, nowMs)
+    await this.#store({ ...this.#record, ...issuedRecord, rootSet: this.trust.rootSet })
   }
 
   /**
@@ -288,6 +300,30 @@ export class Membership {
       return false
     await this.#store({ ...this.#record, rootSet: this.trust.rootSet })
     return true
+  }
+
+  /** Shows who we are, and takes over what the network says. */
+  async #introduce(
+    client: ControlClient,
+    relay: string,
+    addresses: readonly string[],
+    signal: AbortSignal | undefined,
+  ): Promise<ControlLink> {
+    try {
+      const welcome = await client.authenticate(this.credentials, this.report, addresses, signal)
+      await this.#takeState(welcome, client)
+      const nowMs = this.#runtime.clock.wallMs()
+      checkRelay(client.relayChain, this.trust.policy({ role: 'relay' }), nowMs, welcome.timeMs)
+      return { client, welcome, relay, interceptedBy: interceptorOf(client, welcome) }
+    } catch (error) {
+      client.close()
+      throw error
+    }
+  }
+
+  #dialling(relay: string, signal: AbortSignal | undefined) {
+    const check = (client: ControlClient) => this.#checkRelay(client, signal)
+    return { runtime: this.#runtime, dialer: this.#dialer, relay: parseEndpoint(relay), check }
   }
 
   /** With a certificate that counts: one that has expired, or whose issuer was replaced, is renewed first. */
@@ -357,6 +393,13 @@ export class Membership {
     this.#turn = result.catch(() => undefined) // whoever asked hears of it
     return result
   }
+}
+
+/** The relay says inside which certificate it shows outside; the dialer knows which one was shown. */
+function interceptorOf({ via }: ControlClient, { webKey }: WelcomeReply): string | undefined {
+  const { outerTls } = via
+  if (outerTls === undefined || webKey === undefined || outerTls.spkiSha256 === webKey) return undefined
+  return outerTls.issuer
 }
 
 /** Relays may lag behind each other: an older statement is no news, and no reason to leave. */

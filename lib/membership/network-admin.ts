@@ -5,11 +5,15 @@ import { writeFileAtomically } from '../identity/files/atomic-file.ts'
 import { readPrivateFile } from '../identity/files/read-file.ts'
 import { generateKeyPair, privateKeyFromPem, privateKeyPem } from '../identity/keys/key-pair.ts'
 import { ReachError } from '../base/errors.ts'
+import { parseSshUrl } from '../base/ssh-url.ts'
 import { readStoredRootSet } from '../identity/trust/root-set.ts'
 import { fromWireStatement } from '../identity/trust/statement.ts'
 import type { AdminRequest, InviteRequest } from '../protocol/relay/admin-request.ts'
 import type { InviteResult, NetworkStatus, RevokeResult } from '../protocol/relay/admin-result.ts'
 import { readInviteResult, readNetworkStatus, readRevokeResult } from '../protocol/relay/admin-result.ts'
+import { MAX_JOIN_SSH, formatJoinString, parseJoinString } from '../protocol/relay/join-string.ts'
+import type { SshKeyList, SshKeyRequest, SshKeyStatus } from '../protocol/relay/ssh-key-request.ts'
+import { readSshKeyList, readSshKeyStatus } from '../protocol/relay/ssh-key-request.ts'
 import type { RootCeremony } from './root-ceremony.ts'
 import { dropOtherRoots, reissueIntermediate, rotateRoot } from './root-ceremony.ts'
 
@@ -26,14 +30,36 @@ export class NetworkAdmin {
     this.#wallMs = wallMs
   }
 
-  /** Makes a join string. @throws {ReachError} ERR_REACH_NAME, ERR_REACH_NAME_TAKEN, ERR_REACH_USAGE */
-  async invite(invite: Omit<InviteRequest, 'op'>): Promise<InviteResult> {
-    return readInviteResult(await this.#ask({ op: 'invite', ...invite }))
+  /**
+   * Makes a join string.
+   * @param ssh SSH servers where whoever joins meets others when no relay can be reached, as URLs with `#SHA256:…`
+   * @throws {ReachError} ERR_REACH_NAME, ERR_REACH_NAME_TAKEN, ERR_REACH_USAGE, ERR_REACH_ADDRESS
+   */
+  async invite(invite: Omit<InviteRequest, 'op'>, ssh: readonly string[] = []): Promise<InviteResult> {
+    checkSsh(ssh)
+    const result = readInviteResult(await this.#ask({ op: 'invite', ...invite }))
+    if (ssh.length === 0) return result
+    return { ...result, joinString: formatJoinString({ ...parseJoinString(result.joinString), ssh }) }
   }
 
   /** Shuts a member out, by name or PeerId. @throws {ReachError} ERR_REACH_PEER_UNKNOWN */
   async revoke(peer: string, reason: string): Promise<RevokeResult> {
     return readRevokeResult(await this.#ask({ op: 'revoke', peer, reason }))
+  }
+
+  /** Lets an SSH client use the relay. @throws {ReachError} ERR_REACH_SSH_KEY, ERR_REACH_NAME_TAKEN */
+  async addSshKey(key: Omit<Extract<SshKeyRequest, { op: 'ssh-key-add' }>, 'op'>): Promise<SshKeyStatus> {
+    return readSshKeyStatus(await this.#ask({ op: 'ssh-key-add', ...key }))
+  }
+
+  /** SSH clients that may use the relay, and those that were shut out. */
+  async sshKeys(): Promise<SshKeyList> {
+    return readSshKeyList(await this.#ask({ op: 'ssh-key-list' }))
+  }
+
+  /** Shuts an SSH client out, by name or fingerprint; its connections are cut. @throws {ReachError} ERR_REACH_PEER_UNKNOWN */
+  async revokeSshKey(key: string): Promise<SshKeyStatus> {
+    return readSshKeyStatus(await this.#ask({ op: 'ssh-key-revoke', key }))
   }
 
   /** Who is in the network, and which roots they trust. */
@@ -82,6 +108,20 @@ export class NetworkAdmin {
       rootKey: privateKeyFromPem(pem, rootKeyFile),
       nowMs: this.#wallMs(),
     }
+  }
+}
+
+/** Before a token is made. @throws {ReachError} ERR_REACH_ADDRESS */
+function checkSsh(urls: readonly string[]): void {
+  const problem = (message: string, hint: string) => new ReachError('ERR_REACH_ADDRESS', message, { hint })
+  if (urls.length > MAX_JOIN_SSH)
+    throw problem(`a join string names ${MAX_JOIN_SSH} SSH servers at most`, 'name fewer')
+  for (const url of urls) {
+    if (parseSshUrl(url).pin !== undefined && url.length < 256) continue
+    throw problem(
+      `${url} has no host key with it`,
+      'append #SHA256:… as  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub  prints it on the server',
+    )
   }
 }
 

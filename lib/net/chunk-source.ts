@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { isLending, LEND_TO } from './lending.ts'
 import { onreadSocket } from './onread.ts'
 
 /** Who takes what a connection reads, and owns the buffers that it is read into. */
@@ -11,6 +12,11 @@ export interface ChunkReader {
    * afterwards must return false, or have another buffer next.
    */
   onChunk(buffer: Uint8Array, count: number): boolean
+  /**
+   * A stream that lends (`LendingStream`) asks this after some chunks, in the same turn of the event loop.
+   * @returns true when no chunk that came so far is needed any more. Readers without this get chunks for good.
+   */
+  giveBack?(): boolean
 }
 
 /** A connection that was taken over to be read in chunks. */
@@ -115,6 +121,7 @@ function readStream(stream: Duplex, leftover: Uint8Array | undefined, reader: Ch
   })
   // Listening set it flowing.
   stream.pause()
+  if (isLending(stream)) stream[LEND_TO]({ giveBack: () => reader.giveBack?.() ?? false })
   return {
     stream,
     leftover,

@@ -40,6 +40,13 @@ export interface DatagramRefused {
 }
 export const publishDatagramRefused: Publish<DatagramRefused> = publisher('p2p-reach:datagram:refused')
 
+/** `p2p-reach:datagram:dropped`: a packet of udx came for a stream that is not open here. */
+export interface DatagramDropped {
+  readonly family: AddressFamily
+  readonly lengthBytes: number
+}
+export const publishDatagramDropped: Publish<DatagramDropped> = publisher('p2p-reach:datagram:dropped')
+
 /** `p2p-reach:udp-socket:failed`: receiving failed once; the socket lives on. */
 export interface UdpSocketFailed {
   readonly family: AddressFamily

@@ -5,8 +5,8 @@ import { onreadSocket } from './onread.ts'
 
 /** What a {@link readGathered} tells. */
 export interface GatheredEvents {
-  /** The bytes are the receiver's from now on; nobody writes to them later. */
-  onBytes(bytes: Uint8Array): void
+  /** @returns true when nobody needs the bytes any more; else they are the receiver's, and nobody writes to them later */
+  onBytes(bytes: Uint8Array): boolean
   /** The other side has ended its direction, after all of its bytes. */
   onEnd(): void
 }
@@ -21,6 +21,7 @@ const LARGE_BLOCK = 256 * 1024
 /**
  * Reads a connection from now on. TLS comes in records of 16 KiB, each in memory that Node allocates for it, and each a
  * call of its own: here they are gathered in one block, and told once, at the end of what one turn of the event loop brings.
+ * A block of which nothing is needed any more is filled again: fresh memory counts as pressure, for which V8 marks the heap.
  * Where that can't be done, and for any other stream, chunks are told as Node reads them.
  */
 export function readGathered(stream: Duplex, events: GatheredEvents): void {
@@ -47,19 +48,23 @@ export function readGathered(stream: Duplex, events: GatheredEvents): void {
 
 /** Fills blocks from front to back, and tells what was filled since it last did. */
 class Gatherer {
-  readonly #onBytes: (bytes: Uint8Array) => void
+  readonly #onBytes: (bytes: Uint8Array) => boolean
   #block = Buffer.allocUnsafeSlow(SMALL_BLOCK)
   /** What is filled and was not told. */
   #from = 0
   #to = 0
   #isFlushDue = false
+  /** The receiver needs something of what it was told of this block. */
+  #isKept = false
 
-  constructor(onBytes: (bytes: Uint8Array) => void) {
+  constructor(onBytes: (bytes: Uint8Array) => boolean) {
     this.#onBytes = onBytes
   }
 
   /** Where the next record goes. */
   nextBuffer(): Uint8Array {
+    // Only here: at any other time the next record may be on its way to where it was told to go.
+    if (this.#from === this.#to && !this.#isKept) this.#rewind()
     if (this.#block.length - this.#to < FULL_RECORD) this.#nextBlock()
     return this.#block.subarray(this.#to)
   }
@@ -78,14 +83,22 @@ class Gatherer {
     if (this.#from === this.#to) return
     const bytes = this.#block.subarray(this.#from, this.#to)
     this.#from = this.#to
-    this.#onBytes(bytes)
+    const wasKept = this.#isKept
+    this.#isKept = true // should the receiver throw
+    this.#isKept = !this.#onBytes(bytes) || wasKept
   }
 
   /** Large when much has come at once: the block was filled without a rest. */
   #nextBlock(): void {
     const wasBurst = this.#to - this.#from >= FULL_RECORD
     this.flush()
-    this.#block = Buffer.allocUnsafeSlow(wasBurst ? LARGE_BLOCK : SMALL_BLOCK)
+    const length = wasBurst ? LARGE_BLOCK : SMALL_BLOCK
+    if (this.#isKept || this.#block.length < length) this.#block = Buffer.allocUnsafeSlow(length)
+    this.#rewind()
+  }
+
+  #rewind(): void {
+    this.#isKept = false
     this.#from = 0
     this.#to = 0
   }

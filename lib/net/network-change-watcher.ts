@@ -10,7 +10,7 @@ export interface NetworkChangeWatcherOptions {
 }
 
 /** Ours: a roaming laptop should be back in under 5 s plus one look, and looking costs less than a millisecond. */
-const INTERVAL_MS = 5_000
+export const WATCH_INTERVAL_MS = 5_000
 
 /**
  * Tells when this host's addresses or default gateways change, and when it slept. It looks at intervals: a child process
@@ -30,7 +30,7 @@ export class NetworkChangeWatcher implements Disposable {
   constructor(runtime: Pick<Runtime, 'clock' | 'network'>, options: NetworkChangeWatcherOptions) {
     this.#runtime = runtime
     this.#onChange = options.onChange
-    this.#intervalMs = options.intervalMs ?? INTERVAL_MS
+    this.#intervalMs = options.intervalMs ?? WATCH_INTERVAL_MS
   }
 
   /** Starts to watch; resolves once the present state is known, from which changes count. Harmless when repeated. */

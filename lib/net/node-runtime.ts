@@ -8,6 +8,7 @@ import type { NodeResolverOptions } from './node-resolver.ts'
 import { nodeResolver } from './node-resolver.ts'
 import { traceHops } from './ping-trace.ts'
 import { sourceIpTowards } from './source-ip.ts'
+import { openStreamUdp } from './stream-udp-socket.ts'
 import { connectTcp } from './tcp-socket.ts'
 import { openUdp } from './udp-socket.ts'
 
@@ -33,6 +34,7 @@ function nodeNetwork(interfaces: ListInterfacesOptions | undefined): Network {
     // udp(7): Linux discovers path MTUs by default; macOS and Windows fragment unless asked, and Node cannot ask.
     setsDontFragment: process.platform === 'linux',
     openUdp,
+    openStreamUdp,
     connectTcp,
     interfaces: () => listInterfaces(interfaces),
     defaultGateways: () => defaultGateways(),

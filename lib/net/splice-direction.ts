@@ -120,6 +120,12 @@ export class SpliceDirection implements ChunkReader {
     return next
   }
 
+  /** What was gathered leaves; true when the system has taken all of it, so that nobody looks at it again. */
+  giveBack(): boolean {
+    this.#ungather()
+    return this.#target?.writableLength === 0
+  }
+
   /** Writes a chunk; true when it may be read on at once. */
   #carry(chunk: Uint8Array): boolean {
     this.#bytes += chunk.length
@@ -140,10 +146,13 @@ export class SpliceDirection implements ChunkReader {
     if (this.#isGathering) return
     this.#isGathering = true
     target.cork()
-    setImmediate(() => {
-      this.#isGathering = false
-      target.uncork()
-    })
+    setImmediate(this.#ungather)
+  }
+
+  readonly #ungather = (): void => {
+    if (!this.#isGathering) return
+    this.#isGathering = false
+    this.#target?.uncork()
   }
 
   readonly #onWritten = (): void => {

@@ -47,6 +47,15 @@ export function connectError(error: unknown, remote: TransportAddress): ReachErr
   })
 }
 
+/** What ended a stream over UDP, or kept it from being opened, with the code (ECONNRESET, ETIMEDOUT, …) in `details.code`. */
+export function streamError(error: unknown): ReachError {
+  const code = systemCode(error)
+  return new ReachError('ERR_REACH_SOCKET', `the stream over UDP failed: ${meaning(code)}`, {
+    cause: error,
+    details: { code },
+  })
+}
+
 /** True when the system refused the local end of a socket (its bind), not the remote one. */
 export function isBindError(error: unknown): boolean {
   return (hasText(error, 'syscall') && error.syscall === 'bind') || systemCode(error) === 'EADDRINUSE'

@@ -1,8 +1,12 @@
 import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
+import type { TcpSocket } from '../base/runtime.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
 import { transportAddress } from '../base/transport-address.ts'
 import { bindError } from './system-error.ts'
+
+/** A connection that somebody else made. */
+export type AcceptedSocket = Socket
 
 export interface ListenTcpOptions {
   readonly ip: string
@@ -21,13 +25,28 @@ export interface TcpServer extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** The two ends of a connection that came in; undefined when it was reset since and no longer knows them. */
+export function endsOf({
+  localAddress,
+  localPort,
+  remoteAddress,
+  remotePort,
+}: AcceptedSocket): Pick<TcpSocket, 'local' | 'remote'> | undefined {
+  if (localAddress === undefined || localPort === undefined) return undefined
+  if (remoteAddress === undefined || remotePort === undefined) return undefined
+  return {
+    local: transportAddress(localAddress, localPort, 'tcp'),
+    remote: transportAddress(remoteAddress, remotePort, 'tcp'),
+  }
+}
+
 /**
  * Listens and hands every connection over as it is. IPv6 addresses listen for IPv6 only.
  * @throws {ReachError} ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION, ERR_REACH_SOCKET
  */
 export async function listenTcp(
   options: ListenTcpOptions,
-  onConnection: (socket: Socket) => void,
+  onConnection: (socket: AcceptedSocket) => void,
 ): Promise<TcpServer> {
   const connections = new Set<Socket>()
   const { allowHalfOpen = false } = options

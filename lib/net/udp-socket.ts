@@ -31,8 +31,7 @@ const DEFAULT_TTL = process.platform === 'win32' ? 128 : 64
  * @throws {ReachError} ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION, ERR_REACH_SOCKET
  */
 export async function openUdp(options: OpenUdpOptions): Promise<NodeUdpSocket> {
-  const wanted = transportAddress(options.ip ?? unspecifiedIp(options.family), options.port ?? 0)
-  if (wanted.family !== options.family) throw new RangeError(`${wanted.ip} is no ${options.family} address`)
+  const wanted = wantedAddress(options)
   return new Promise((resolve, reject) => {
     const socket = newSocket(options.family, options.joins !== undefined)
     socket.once('error', (error) => {
@@ -167,8 +166,15 @@ export function newSocket(family: AddressFamily, isShared = false): Socket {
   })
 }
 
+/** Where to bind. @throws {RangeError} for an IP of the other family */
+export function wantedAddress({ family, ip, port = 0 }: OpenUdpOptions): TransportAddress {
+  const wanted = transportAddress(ip ?? unspecifiedIp(family), port)
+  if (wanted.family !== family) throw new RangeError(`${wanted.ip} is no ${family} address`)
+  return wanted
+}
+
 /** Node names IPv4 interfaces by their address, IPv6 ones by a zone behind any address. */
-function joinGroup(socket: Socket, { group, via }: MulticastJoin): void {
+export function joinGroup(socket: Pick<Socket, 'addMembership'>, { group, via }: MulticastJoin): void {
   const zone = via.indexOf('%')
   try {
     socket.addMembership(group, zone < 0 ? via : `::${via.slice(zone)}`)
@@ -186,7 +192,7 @@ function unspecifiedIp(family: AddressFamily): string {
   return family === 'ipv4' ? '0.0.0.0' : '::'
 }
 
-export function enlargeReceiveBuffer(socket: Socket): void {
+export function enlargeReceiveBuffer(socket: Pick<Socket, 'setRecvBufferSize'>): void {
   for (const size of RECEIVE_BUFFER_BYTES) {
     try {
       socket.setRecvBufferSize(size)

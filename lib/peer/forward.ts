@@ -9,35 +9,20 @@ import { splice } from '../net/splice.ts'
 import { listenTcp } from '../net/tcp-server.ts'
 import type { SessionStream } from '../session/session-stream.ts'
 import { explained } from './open-stream.ts'
-import type { ForwardTarget } from './forward-target.ts'
+import type { ForwardTarget, StreamTarget } from './forward-target.ts'
 import { formatForwardTarget } from './forward-target.ts'
-import type { Exposure, ListenOptions, Peer } from './peer.ts'
+import type { ForwardEvent, Forwarding } from './forwarding.ts'
+import type { ExposeUdpOptions, ForwardUdpOptions } from './forward-udp.ts'
+import { exposeUdp, forwardUdp } from './forward-udp.ts'
+import type { Exposure } from './peer-options.ts'
+import type { Peer } from './peer.ts'
 import { parseServiceAddress } from './service-address.ts'
 
-/** How a target is exposed. */
-export interface ExposeOptions extends ListenOptions {
-  readonly onEvent?: (event: ForwardEvent) => void
-}
+/** How a target is exposed; `idleMs` and `maxFlows` count for UDP. */
+export type ExposeOptions = ExposeUdpOptions
 
-/** What happens to a forwarding. */
-export type ForwardEvent =
-  /** A connection was carried to its end, or broke. */
-  | { readonly kind: 'closed'; readonly bytesIn: number; readonly bytesOut: number; readonly reset: boolean }
-  /** A connection could not be made; the one who wanted it was reset. */
-  | { readonly kind: 'failed'; readonly error: ReachError }
-
-/** How local connections are forwarded to a service. */
-export interface ForwardOptions {
-  readonly signal?: AbortSignal
-  readonly onEvent?: (event: ForwardEvent) => void
-}
-
-/** A local port or socket whose connections lead to a service of a peer. Closing it cuts those that are open. */
-export interface Forwarding extends AsyncDisposable {
-  /** Where it listens: with the port that the system picked. */
-  readonly local: string
-  close(): Promise<void>
-}
+/** How local connections or datagrams are forwarded to a service; `idleMs` and `maxFlows` count for UDP. */
+export type ForwardOptions = ForwardUdpOptions
 
 /** Ours: to connect to a program on the same computer or network. */
 const TARGET_TIMEOUT_MS = 10_000
@@ -46,7 +31,7 @@ const MAX_CONNECTIONS = 4096
 
 /**
  * Exposes a program that listens on this computer, or one that this computer can reach: each stream becomes a connection
- * to it. A stream is accepted only when the connection is up.
+ * to it. A stream is accepted only when the connection is up. For a UDP target see `exposeUdp`.
  * @throws {ReachError} as `Peer.listen`
  */
 export function exposeTarget(
@@ -55,13 +40,14 @@ export function exposeTarget(
   target: ForwardTarget,
   options: ExposeOptions = {},
 ): Promise<Exposure> {
+  if (target.kind === 'udp') return exposeUdp(peer, service, target.endpoint, options)
   return peer.listenRaw(service, (stream) => void serve(peer, stream, target, options), options)
 }
 
 async function serve(
   peer: Peer,
   stream: SessionStream,
-  target: ForwardTarget,
+  target: StreamTarget,
   { onEvent }: ExposeOptions,
 ): Promise<void> {
   stream.on('error', () => undefined) // the splice, or nobody, hears of it
@@ -84,7 +70,7 @@ async function serve(
 }
 
 /**
- * Listens on this computer, and leads each connection to the service.
+ * Listens on this computer, and leads each connection to the service. For a UDP port see `forwardUdp`.
  * @param listen where; port 0 for one that the system picks
  * @throws {ReachError} ERR_REACH_NAME, ERR_REACH_ADDRESS_IN_USE, ERR_REACH_PERMISSION, ERR_REACH_SOCKET
  */
@@ -94,6 +80,7 @@ export async function forwardTo(
   listen: ForwardTarget,
   options: ForwardOptions = {},
 ): Promise<Forwarding> {
+  if (listen.kind === 'udp') return forwardUdp(peer, address, listen.endpoint, options)
   const { peer: name, service } = parseServiceAddress(address)
   const onConnection = (socket: Duplex) => void forward(peer, socket, { peer: name, service }, options)
   if (listen.kind === 'unix') {
@@ -149,7 +136,7 @@ async function carry(
   onEvent?.({ kind: 'closed', bytesIn: bytesBToA, bytesOut: bytesAToB, reset: end.kind !== 'ended' })
 }
 
-async function connectTarget(runtime: Runtime, target: ForwardTarget, signal: AbortSignal): Promise<Duplex> {
+async function connectTarget(runtime: Runtime, target: StreamTarget, signal: AbortSignal): Promise<Duplex> {
   if (target.kind === 'unix') return connectUnix(target.path, signal)
   const { host, port } = target.endpoint
   const found = await runtime.resolver.lookup(host, signal)

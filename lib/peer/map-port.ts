@@ -4,6 +4,7 @@ import { MAX_PORT, transportAddress } from '../base/transport-address.ts'
 import type { LeaseState, PortRequest, Prove } from '../portmap/lease-state.ts'
 import { withLayer } from './name-layer.ts'
 import { MappingProver } from '../proof/mapping-prover.ts'
+import type { ProofEars } from '../proof/proof-listener.ts'
 import type { ProofRelay } from '../protocol/relay/proof-relay.ts'
 
 /** How a port is mapped. */
@@ -43,6 +44,8 @@ export interface MapPortSetup {
   readonly openLease: OpenLease
   /** Those that are connected now. */
   readonly relays: () => readonly ProofRelay[]
+  /** Whoever of ours has a socket at the port. Default: another program, or nobody. */
+  readonly ears?: ProofEars
   /** Waits before each attempt of a proof. Default: see mapping-prover.ts. */
   readonly pausesMs?: readonly number[]
 }
@@ -54,7 +57,7 @@ export interface MapPortSetup {
  * @throws {ReachError} ERR_REACH_NO_GATEWAY, ERR_REACH_MAPPING_REFUSED, ERR_REACH_MAPPING_UNREACHABLE
  */
 export async function mapPortWith(
-  { runtime, openLease, relays, pausesMs }: MapPortSetup,
+  { runtime, openLease, relays, ears, pausesMs }: MapPortSetup,
   port: number,
   options: MapPortOptions,
 ): Promise<MappedPort> {
@@ -70,6 +73,7 @@ export async function mapPortWith(
       before: grant.externalPort === askedPort ? before : 'unknown',
       mapSecond,
       signal: proofSignal,
+      ...(ears === undefined ? {} : { ears }),
     })
   const request = {
     ...{ transport, port, family },

@@ -58,6 +58,14 @@ const WORDS: Readonly<Record<string, readonly [string, string]>> = {
     'start the program there that the service leads to',
   ],
   'too-many-streams': ['has too many streams open', 'close some, or try again in a moment'],
+  'wrong-transport': [
+    'exposes SERVICE for another transport: one side speaks UDP, the other a stream',
+    'use --udp on both sides, or on neither; in the library connectDatagrams goes with listenDatagrams',
+  ],
+  'bad-open': [
+    'does not understand what we ask for: its version may be older than ours',
+    'update p2p-reach there',
+  ],
   draining: ['is about to end', 'try again in a moment'],
   internal: ['failed to serve SERVICE', 'look at what its program says there'],
 }

@@ -1,7 +1,9 @@
 import type { ReachError } from '../base/errors.ts'
 import type { PeerId } from '../base/peer-id.ts'
 import type { MembershipEvent } from '../membership/membership-event.ts'
-import type { PathState } from '../session/session.ts'
+import type { DirectReport } from './direct/direct-report.ts'
+import type { PathState } from '../session/session-paths.ts'
+import type { Session } from '../session/session.ts'
 
 /** Who a session is with, for people and programs. */
 export interface PeerNames {
@@ -9,10 +11,29 @@ export interface PeerNames {
   readonly name: string | undefined
 }
 
+/** Who a session is with. */
+export function namesOf({ peer }: Session): PeerNames {
+  return { peerId: peer.peerId, name: peer.name }
+}
+
 /** What happens to a peer. */
 export type PeerEvent =
   /** A relay knows us; others find us there when we expose something. */
-  | { readonly kind: 'relay-up'; readonly relay: string }
+  | {
+      readonly kind: 'relay-up'
+      readonly relay: string
+      /** How it is reached: `direct`, `websocket`, the same behind `connect-proxy+` or `socks5+`. */
+      readonly way: string
+      /** Who ends TLS between us and the relay, and has signed the certificate for it. It sees no more than any router. */
+      readonly interceptedBy: string | undefined
+    }
+  /** A better way to a relay was found and is in use; sessions that we began move there. As for `relay-up`. */
+  | {
+      readonly kind: 'way-improved'
+      readonly relay: string
+      readonly way: string
+      readonly interceptedBy: string | undefined
+    }
   /** The connection to a relay is gone; sessions over it are mended by others. */
   | {
       readonly kind: 'relay-down'
@@ -26,6 +47,8 @@ export type PeerEvent =
   | { readonly kind: 'session'; readonly peer: PeerNames; readonly isOurs: boolean }
   /** What we send to a peer goes over this path from now on. */
   | { readonly kind: 'path'; readonly peer: PeerNames; readonly path: PathState }
+  /** An attempt to find a direct path is over, on one side or on both. */
+  | { readonly kind: 'direct'; readonly peer: PeerNames; readonly report: DirectReport }
   /** A session has no path for now. */
   | { readonly kind: 'path-lost'; readonly peer: PeerNames }
   | { readonly kind: 'session-ended'; readonly peer: PeerNames; readonly error: ReachError | undefined }

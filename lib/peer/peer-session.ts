@@ -1,7 +1,9 @@
 import { delay } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Clock } from '../base/runtime.ts'
-import type { PathState, Session } from '../session/session.ts'
+import type { PathState } from '../session/session-paths.ts'
+import type { Session } from '../session/session.ts'
+import type { DirectReport } from './direct/direct-report.ts'
 import { explained, whenAccepted } from './open-stream.ts'
 import { PING_SERVICE } from './service-address.ts'
 
@@ -9,6 +11,7 @@ import { PING_SERVICE } from './service-address.ts'
 export interface SessionSource {
   sessionWith(peer: string, signal?: AbortSignal): Promise<Session>
   currentSession(peer: string): Session | undefined
+  directReport(peer: string): DirectReport | undefined
 }
 
 /** One answer to a ping. */
@@ -45,6 +48,11 @@ export class PeerSession {
   /** Its paths now, the active one first; none while there is no session. */
   get currentPaths(): readonly PathState[] {
     return this.#source.currentSession(this.peer)?.currentPaths ?? []
+  }
+
+  /** How it stands with direct paths; undefined while there is no session, or where only relays are used. */
+  get direct(): DirectReport | undefined {
+    return this.#source.directReport(this.peer)
   }
 
   /** Dials now, unless there is a session; answers the path that carries it. */

@@ -24,6 +24,8 @@ export class PortLeases implements AsyncDisposable {
   readonly #runtime: Runtime
   readonly #home: string | undefined
   readonly #leases = new Set<MappingLease>()
+  readonly #stop = new AbortController()
+  readonly #steps = new Set<Promise<unknown>>()
   #mapper: PortMapper | undefined
   #journal: MappingJournal | undefined
   #closing: Promise<void> | undefined
@@ -35,15 +37,17 @@ export class PortLeases implements AsyncDisposable {
   }
 
   readonly open: OpenLease = async ({ request, prove, signal }) => {
-    signal?.throwIfAborted()
+    const stop = this.#stop.signal
+    const either = signal === undefined ? stop : AbortSignal.any([stop, signal])
+    either.throwIfAborted()
     const mapper = this.#ready()
-    const lease = await MappingLease.open({
-      ...{ mapper, request, prove },
-      ...(signal === undefined ? {} : { signal }),
-    })
-    this.#leases.add(lease)
-    if (this.#closing !== undefined) await lease.close()
-    return lease
+    const opening = MappingLease.open({ mapper, request, prove, signal: either })
+    return await this.#beforeClose(
+      opening.then((lease) => {
+        this.#leases.add(lease)
+        return lease
+      }),
+    )
   }
 
   /** Maps a port that is free, has it tried from outside, and removes the mapping. Rejects with the signal's reason. */
@@ -77,7 +81,19 @@ export class PortLeases implements AsyncDisposable {
     return this.close()
   }
 
+  /** Closing waits for it: a mapping that is being made has to be removed. */
+  async #beforeClose<T>(step: Promise<T>): Promise<T> {
+    this.#steps.add(step)
+    try {
+      return await step
+    } finally {
+      this.#steps.delete(step)
+    }
+  }
+
   async #close(): Promise<void> {
+    this.#stop.abort(new ReachError('ERR_REACH_ABORTED', 'this peer is closed'))
+    await Promise.allSettled(this.#steps)
     await Promise.allSettled([...this.#leases].map((lease) => lease.close()))
     await this.#mapper?.close()
     await this.#journal?.close()

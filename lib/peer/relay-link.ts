@@ -3,13 +3,15 @@ import { delay } from '../base/deadline.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
-import { fullJitterMs } from '../membership/backoff.ts'
+import { Backoff } from '../membership/backoff.ts'
 import type { MembershipEvent } from '../membership/membership-event.ts'
 import { isHopeless } from '../membership/keep-membership.ts'
 import type { ControlLink, Membership } from '../membership/membership.ts'
 import { takePushes } from '../membership/take-pushes.ts'
 import { RelayClient } from '../relay/relay-client.ts'
 import type { Incoming } from '../relay/relay-client.ts'
+import type { PeerNetwork } from '../protocol/ice/pair-prediction.ts'
+import { WayImprover } from './way-improver.ts'
 
 /** What a link to a relay tells. */
 export interface RelayLinkEvents {
@@ -18,6 +20,8 @@ export interface RelayLinkEvents {
   /** Waiting can't mend it: revoked, or too late to renew. */
   onHopeless(error: ReachError): void
   onSuperseded(link: RelayLink): void
+  /** The relay is connected over a better way than before. */
+  onImproved(link: RelayLink): void
   onIncoming(link: RelayLink, incoming: Incoming): void
   onMembership(event: MembershipEvent): void
   /** The network has other roots: our certificate should follow. */
@@ -33,10 +37,10 @@ export interface RelayLinkSetup {
   readonly events: RelayLinkEvents
 }
 
-/** Ours: a connection that held this long was a good one: the next failure starts at the shortest wait. */
-const STABLE_MS = 60_000
 /** Ours: while somebody waits for the relay, we knock at least this often. */
 const HURRIED_MS = 500
+/** Ours: what goes on over a connection that was replaced may take as long as the dial of a path does. */
+const RETIRE_MS = 15_000
 
 /** Keeps one relay connected: dials again when the connection is gone, with more patience each time. */
 export class RelayLink {
@@ -46,20 +50,43 @@ export class RelayLink {
   #client: RelayClient | undefined
   #control: ControlLink | undefined
   #isRegistering = false
+  /** What others may know of our network. */
+  #network: PeerNetwork | undefined
   #hurry: (() => void) | undefined
   #hurriedUntilMs = 0
   #lastError: ReachError | undefined
+  readonly #improver: WayImprover
+  /** Takes over from the current connection. */
+  #replace: ((better: ControlLink) => void) | undefined
+  /** Connections that were replaced, for as long as something may come over them. */
+  readonly #retired = new Set<ControlLink>()
 
   constructor(setup: RelayLinkSetup) {
     this.#setup = setup
     this.relay = setup.relay
     setMaxListeners(0, this.#stop.signal)
+    const { membership, runtime, relay } = setup
+    this.#improver = new WayImprover({
+      ...{ membership, runtime, relay, signal: this.#stop.signal },
+      current: () => this.#control,
+      onBetter: (better) => this.#replace?.(better),
+    })
     void this.#run()
   }
 
   /** The relay, while it is connected. */
   get client(): RelayClient | undefined {
     return this.#client
+  }
+
+  /** How the relay is reached, while it is connected. */
+  get way(): string | undefined {
+    return this.#control?.client.via.way
+  }
+
+  /** Who ends TLS in between, if anybody does. */
+  get interceptedBy(): string | undefined {
+    return this.#control?.interceptedBy
   }
 
   /** Why it is not connected, if it was tried. */
@@ -75,7 +102,15 @@ export class RelayLink {
   /** Tells the relay now. Harmless when repeated. */
   async register(signal?: AbortSignal): Promise<void> {
     this.#isRegistering = true
-    await this.#client?.register(signal)
+    await this.#client?.register(signal, this.#network)
+  }
+
+  /** Tells the relay, now and when it comes back, what others may know of our network: if it knows that we take sessions. */
+  tellNetwork(network: PeerNetwork): void {
+    this.#network = network
+    if (!this.#isRegistering) return
+    // Who is told nothing expects nothing; a connection that is gone registers anew.
+    this.#client?.register(this.#stop.signal, network).catch(() => undefined)
   }
 
   /** Somebody needs the relay: for the next seconds, waits between attempts are short. */
@@ -89,18 +124,29 @@ export class RelayLink {
     this.#control?.client.probe()
   }
 
+  /** The network of this host has changed: what is connected may be dead, and a better way may work. */
+  networkChanged(): void {
+    this.probe()
+    this.hurry()
+    void this.#improver.look()
+  }
+
   close(): void {
     this.#stop.abort(new ReachError('ERR_REACH_ABORTED', 'this peer is closed'))
+    for (const { client } of this.#retired) client.close()
     this.#control?.client.close()
+    this.#improver.stop()
   }
 
   async #run(): Promise<void> {
     const { runtime, events } = this.#setup
     const { signal } = this.#stop
-    let failures = 0
+    const backoff = new Backoff(runtime)
     while (!signal.aborted) {
-      const startMs = runtime.clock.nowMs()
+      backoff.begin()
       const error = await this.#once()
+      this.#improver.stop()
+      this.#replace = undefined
       this.#client = undefined
       this.#control = undefined
       this.#lastError = error
@@ -109,8 +155,7 @@ export class RelayLink {
         events.onHopeless(error)
         return
       }
-      failures = runtime.clock.nowMs() - startMs > STABLE_MS ? 1 : failures + 1
-      await this.#pause(error, fullJitterMs(failures, runtime.random.bytes(4)))
+      await this.#pause(error, backoff.over())
     }
   }
 
@@ -134,7 +179,7 @@ export class RelayLink {
     this.#stop.signal.removeEventListener('abort', onStop)
   }
 
-  /** One connection, from its start to its end; answers why it ended. */
+  /** One connection and those that replace it, from its start to its end; answers why it ended. */
   async #once(): Promise<ReachError> {
     const { membership, relay, events } = this.#setup
     const { signal } = this.#stop
@@ -148,7 +193,13 @@ export class RelayLink {
         control = await membership.connectTo(relay, signal)
       }
       await this.#serve(control)
-      return await control.client.closed
+      this.#improver.start()
+      events.onUp(this)
+      for (;;) {
+        const next = await this.#untilOver(control)
+        if (ReachError.is(next)) return next
+        control = await this.#switch(control, next)
+      }
     } catch (error) {
       return ReachError.is(error)
         ? error
@@ -158,9 +209,44 @@ export class RelayLink {
     }
   }
 
+  /** Why a connection ended, or the one that is to replace it. */
+  #untilOver({ client }: ControlLink): Promise<ReachError | ControlLink> {
+    return new Promise((resolve) => {
+      this.#replace = resolve
+      void client.closed.then(resolve)
+    })
+  }
+
+  /** The new one is in use before the old one goes; answers the one that is in use then. */
+  async #switch(old: ControlLink, better: ControlLink): Promise<ControlLink> {
+    const before = this.#client
+    if (before !== undefined) before.onSuperseded = undefined // by ourselves
+    try {
+      await this.#serve(better)
+    } catch {
+      better.client.close() // what we have still works, unless the relay took the other one for the newer
+      if (this.#isRegistering) await before?.register(this.#stop.signal, this.#network)
+      if (before !== undefined) before.onSuperseded = this.#onSuperseded
+      return old
+    }
+    this.#retire(old)
+    this.#improver.start()
+    this.#setup.events.onImproved(this)
+    return better
+  }
+
+  /** What the relay has sent over it still counts, and what was asked there is still answered. */
+  #retire(old: ControlLink): void {
+    this.#retired.add(old)
+    const timer = this.#setup.runtime.clock.setTimer(RETIRE_MS, () => old.client.close())
+    void old.client.closed.then(() => {
+      timer.cancel()
+      this.#retired.delete(old)
+    })
+  }
+
   async #serve(control: ControlLink): Promise<void> {
     const { membership, runtime, relay, events } = this.#setup
-    this.#control = control
     takePushes(membership, control.client, {
       onEvent: (event) => events.onMembership(event),
       onRoots: () => events.onRoots(),
@@ -168,13 +254,15 @@ export class RelayLink {
     control.client.keepAlive()
     const client = new RelayClient({ channel: control.client, runtime, relay: parseEndpoint(relay) })
     client.onIncoming = (incoming) => events.onIncoming(this, incoming)
-    client.onSuperseded = () => {
-      this.#isRegistering = false
-      events.onSuperseded(this)
-    }
-    if (this.#isRegistering) await client.register(this.#stop.signal)
+    client.onSuperseded = this.#onSuperseded
+    if (this.#isRegistering) await client.register(this.#stop.signal, this.#network)
+    this.#control = control
     this.#client = client
     this.#lastError = undefined
-    events.onUp(this)
+  }
+
+  readonly #onSuperseded = (): void => {
+    this.#isRegistering = false
+    this.#setup.events.onSuperseded(this)
   }
 }

@@ -2,8 +2,9 @@ import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
 import type { Membership } from '../membership/membership.ts'
-import type { Incoming } from '../relay/relay-client.ts'
+import type { Incoming, RelayClient } from '../relay/relay-client.ts'
 import { ChangeWatch } from '../session/change-watch.ts'
+import type { PeerNetwork } from '../protocol/ice/pair-prediction.ts'
 import type { PeerEvent } from './peer-event.ts'
 import { RelayLink } from './relay-link.ts'
 
@@ -11,6 +12,8 @@ import { RelayLink } from './relay-link.ts'
 export interface RelayLinksEvents {
   onEvent(event: PeerEvent): void
   onHopeless(error: ReachError): void
+  /** A relay is connected over a better way than before. */
+  onImproved(link: RelayLink): void
   onIncoming(link: RelayLink, incoming: Incoming): void
   onRoots(): void
 }
@@ -42,6 +45,11 @@ export class RelayLinks {
     return this.#links.filter(({ client }) => client !== undefined)
   }
 
+  /** What those that are connected can be asked through. */
+  get clients(): readonly RelayClient[] {
+    return this.up.flatMap(({ client }) => client ?? [])
+  }
+
   start(): void {
     const { membership, runtime, events } = this.#setup
     for (const relay of membership.relays.slice(0, MAX_LINKS)) {
@@ -51,7 +59,8 @@ export class RelayLinks {
         relay,
         events: {
           onUp: (up) => {
-            events.onEvent({ kind: 'relay-up', relay: up.relay })
+            const { relay: at, way = 'direct', interceptedBy } = up
+            events.onEvent({ kind: 'relay-up', relay: at, way, interceptedBy })
             this.#watch.changed()
           },
           onDown: (down, error, retryInMs) => {
@@ -59,6 +68,11 @@ export class RelayLinks {
             this.#watch.changed()
           },
           onHopeless: (error) => events.onHopeless(error),
+          onImproved: (at) => {
+            const { relay: improved, way = 'direct', interceptedBy } = at
+            events.onEvent({ kind: 'way-improved', relay: improved, way, interceptedBy })
+            events.onImproved(at)
+          },
           onSuperseded: (at) => events.onEvent({ kind: 'superseded', relay: at.relay }),
           onIncoming: (at, incoming) => events.onIncoming(at, incoming),
           onMembership: (event) => events.onEvent({ kind: 'membership', event }),
@@ -98,8 +112,18 @@ export class RelayLinks {
       throw failed.reason
   }
 
+  /** Tells all relays at which we take sessions what others may know of our network. */
+  tellNetwork(network: PeerNetwork): void {
+    for (const link of this.#links) link.tellNetwork(network)
+  }
+
   hurry(): void {
     for (const link of this.#links) link.hurry()
+  }
+
+  /** This host may be in another network. */
+  networkChanged(): void {
+    for (const link of this.#links) link.networkChanged()
   }
 
   /** A path fell silent: relays that do not answer now are gone. */

@@ -13,6 +13,8 @@ export interface ServiceAddress {
 export const RESERVED_PREFIX = 'p2p-reach.'
 /** Gives back what it gets: `ping` measures with it. */
 export const PING_SERVICE = `${RESERVED_PREFIX}ping`
+/** Carries what two peers tell each other to find a direct path. */
+export const DIRECT_SERVICE = `${RESERVED_PREFIX}direct`
 
 /** Reads `PEER/SERVICE`. @throws {ReachError} ERR_REACH_NAME */
 export function parseServiceAddress(text: string): ServiceAddress {

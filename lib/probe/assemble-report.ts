@@ -9,6 +9,7 @@ import type { MappingFact } from '../protocol/stun/nat-inference.ts'
 import type { EgressFindings } from './egress/egress-survey.ts'
 import { lossFact, publicAddressFact, rttFact, udpWorksFact } from './family-facts.ts'
 import { inferLayers } from './layers.ts'
+import { peerWayOf } from './peer-way.ts'
 import type { PortMappingPresence } from './port-mapping-presence.ts'
 import type {
   DiagnoseReport,
@@ -240,13 +241,16 @@ function stunContact(
 }
 
 /** Ours: the order in which a relay is used best. */
-const PREFERENCE: readonly EgressTransport[] = ['udp-stun', 'tcp', 'tls', 'websocket', 'connect-proxy', 'ssh']
+const PREFERENCE: readonly EgressTransport[] = [
+  ...(['udp-stun', 'tcp', 'tls', 'websocket', 'connect-proxy', 'socks5', 'ssh'] as const),
+]
 
 function relayReports(urls: readonly string[], ways: readonly EgressFact[]): readonly RelayReport[] {
   return urls.map((url) => {
     const working = ways.filter((way) => way.relay === url && way.value === true)
     const times = working.flatMap((way) => way.ms ?? [])
     const reachableBy = PREFERENCE.filter((transport) => working.some((way) => way.transport === transport))
-    return { url, ...(times.length > 0 ? { latencyMs: Math.min(...times) } : {}), reachableBy }
+    const peerWay = peerWayOf(ways.filter((way) => way.relay === url))
+    return { url, ...(times.length > 0 ? { latencyMs: Math.min(...times) } : {}), reachableBy, peerWay }
   })
 }

@@ -14,6 +14,3 @@ export const DEFAULT_PORTAL_CHECKS: readonly string[] = [
   'http://connectivitycheck.gstatic.com/generate_204',
   'http://cp.cloudflare.com/generate_204',
 ]
-
-/** RFC 8489 §18.6: STUN over UDP and TCP. */
-export const DEFAULT_STUN_PORT = 3478

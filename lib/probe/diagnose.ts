@@ -2,6 +2,7 @@ import { deadlineSignal } from '../base/deadline.ts'
 import { ReachError } from '../base/errors.ts'
 import { unknown } from '../base/fact.ts'
 import type { Gateway, Hop, Runtime } from '../base/runtime.ts'
+import { formatSshUrl } from '../base/ssh-url.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
 import { transportAddress } from '../base/transport-address.ts'
 import { nodeRuntime } from '../net/node-runtime.ts'
@@ -11,7 +12,7 @@ import { assembleReport } from './assemble-report.ts'
 import type { EgressFindings } from './egress/egress-survey.ts'
 import { surveyEgress } from './egress/egress-survey.ts'
 import { DEFAULT_PORTAL_CHECKS } from './default-servers.ts'
-import { proxyFor } from './egress/proxy-environment.ts'
+import { proxyFor } from '../net/outward/proxy-environment.ts'
 import { describeInterfaces } from './interfaces.ts'
 import type { PortMappingPresence } from './port-mapping-presence.ts'
 import { probePortMapping } from './port-mapping-presence.ts'
@@ -145,7 +146,8 @@ class Diagnosis {
       timed('egress', this.#egress(stunTargets, signal)),
       stunTargets,
     ])
-    const relayUrls = this.#targets.relays.map(({ text }) => text)
+    const { relays, ssh } = this.#targets
+    const relayUrls = [...relays.map(({ text }) => text), ...ssh.map(formatSshUrl)]
     return {
       times,
       udp: { ipv4, ipv6 },
@@ -233,13 +235,14 @@ class Diagnosis {
   }
 
   async #egress(stunTargets: Promise<readonly StunTarget[]>, signal: AbortSignal): Promise<EgressFindings> {
-    const { relays, stun, areDefault } = this.#targets
+    const { relays, ssh, stun, areDefault } = this.#targets
     const named = (await stunTargets).filter(({ isRelay }) => !isRelay)
     const stunServers = [...addressesOfFamily(named, 'ipv4'), ...addressesOfFamily(named, 'ipv6')]
     return surveyEgress(this.#runtime, {
       relays,
+      ssh,
       stunServers,
-      names: [...relays, ...stun].map(({ host }) => host),
+      names: [...relays, ...ssh, ...stun].map(({ host }) => host),
       portalChecks: areDefault ? DEFAULT_PORTAL_CHECKS : [],
       env: this.#options.env ?? {},
       signal,

@@ -1,3 +1,4 @@
+import type { InterfaceKind } from '../net/interface-kind.ts'
 import type { Fact } from '../base/fact.ts'
 import type { EndpointDependence } from '../base/nat-behavior.ts'
 import type { AllocationFact, MappingFact } from '../protocol/stun/nat-inference.ts'
@@ -60,7 +61,7 @@ export interface PortMappingFact extends Fact<PortMappingValue> {
 }
 
 /** A way to reach a relay or server. */
-export type EgressTransport = 'udp-stun' | 'tcp' | 'tls' | 'websocket' | 'connect-proxy' | 'ssh'
+export type EgressTransport = 'udp-stun' | 'tcp' | 'tls' | 'websocket' | 'connect-proxy' | 'socks5' | 'ssh'
 
 /** Whether one transport to one relay or server works from here. */
 export interface EgressFact extends Fact<boolean> {
@@ -77,13 +78,19 @@ export interface EgressFact extends Fact<boolean> {
   readonly tlsTrusted?: boolean
 }
 
-/** A relay, and how it can be reached from here. */
+/** A way of a peer to its relay, best first; `none`: no way leads there. */
+export type PeerWay = 'direct' | 'websocket' | 'connect-proxy' | 'socks5' | 'ssh' | 'none'
+
+/** A relay, or an SSH server in its place, and how it can be reached from here. */
 export interface RelayReport {
+  /** Of an SSH server: `ssh://USER@HOST:PORT`. */
   readonly url: string
   /** Lowest round trip over any transport; undefined (absent in JSON) when it could not be reached. */
   readonly latencyMs?: number
   /** The transports that work, best first. */
   readonly reachableBy: readonly EgressTransport[]
+  /** The way that a peer here would take to it, and why no better one. */
+  readonly peerWay?: Fact<PeerWay>
 }
 
 /** Whether a login page answers in the place of servers. */
@@ -112,10 +119,6 @@ export interface ProxyFact extends Fact<'none' | 'works' | 'refuses' | 'dead'> {
 export interface MtuFact extends Fact<number> {
   readonly bothWays: boolean | 'unknown'
 }
-
-/** What an interface is, as far as its name tells. */
-export type InterfaceKind =
-  'ethernet-or-wifi' | 'vpn' | 'container' | 'virtual-machine' | 'bridge' | 'loopback' | 'other'
 
 /** One interface of this host. */
 export interface InterfaceReport {

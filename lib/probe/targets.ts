@@ -2,16 +2,21 @@ import type { Endpoint } from '../base/endpoint.ts'
 import { formatEndpoint, parseEndpoint } from '../base/endpoint.ts'
 import type { RelayUrl } from '../base/relay-url.ts'
 import { parseRelayUrl } from '../base/relay-url.ts'
+import type { SshUrl } from '../base/ssh-url.ts'
+import { isSshUrl, parseSshUrl } from '../base/ssh-url.ts'
 import type { ResolveOutcome, Runtime } from '../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../base/transport-address.ts'
 import { sameAddress, transportAddress } from '../base/transport-address.ts'
-import { DEFAULT_STUN_PORT, DEFAULT_STUN_SERVERS } from './default-servers.ts'
-import { resolveHosts } from './egress/resolve-hosts.ts'
+import { DEFAULT_STUN_PORT } from '../protocol/stun/default-port.ts'
+import { DEFAULT_STUN_SERVERS } from './default-servers.ts'
+import { resolveHosts } from '../net/outward/resolve-hosts.ts'
 
 /** Who is asked, as a person named them. */
 export interface Targets {
   readonly relays: readonly RelayUrl[]
   readonly stun: readonly Endpoint[]
+  /** SSH servers in place of relays. */
+  readonly ssh: readonly SshUrl[]
   /** Nobody was named, so public servers are asked. */
   readonly areDefault: boolean
 }
@@ -27,14 +32,16 @@ export interface StunTarget {
 }
 
 /**
- * Reads what a person gave as relays and STUN servers (`HOST`, `HOST:PORT`, also with `stun:` before it).
+ * Reads what a person gave as relays, SSH servers in their place (`ssh://…`), and STUN servers (`HOST`, `HOST:PORT`, also
+ * with `stun:` before it).
  * @throws {ReachError} ERR_REACH_ADDRESS
  */
 export function parseTargets(relays: readonly string[], stun: readonly string[]): Targets {
   const areDefault = relays.length === 0 && stun.length === 0
   const servers = areDefault ? DEFAULT_STUN_SERVERS : stun
   return {
-    relays: relays.map(parseRelayUrl),
+    relays: relays.filter((text) => !isSshUrl(text)).map(parseRelayUrl),
+    ssh: relays.filter(isSshUrl).map(parseSshUrl),
     stun: servers.map((text) => parseEndpoint(text.replace(/^stun:/i, ''), DEFAULT_STUN_PORT)),
     areDefault,
   }

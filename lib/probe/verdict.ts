@@ -1,4 +1,5 @@
 import type { NatBehavior } from '../base/nat-behavior.ts'
+import type { NatDiscoveryReport } from '../protocol/stun/nat-behavior-discovery.ts'
 import type { PeerNetwork } from '../protocol/ice/pair-prediction.ts'
 import type { DiagnoseReport, Remedy, Verdict, VerdictClass } from './report.ts'
 
@@ -20,13 +21,16 @@ export function drawVerdict(findings: Findings): Verdict {
   }
 }
 
-/** The behaviour that pairs are predicted from. */
-function behaviorOf({ nat }: Findings): NatBehavior {
-  const { step, min, max } = nat.portAllocation
+/** What of a report decides about pairs. */
+export type BehaviorFacts = Pick<NatDiscoveryReport, 'mapping' | 'filtering' | 'portAllocation'>
+
+/** The behaviour that pairs are predicted from, out of the facts about it. */
+export function behaviorOf({ mapping, filtering, portAllocation }: BehaviorFacts): NatBehavior {
+  const { step, min, max } = portAllocation
   return {
-    mapping: nat.mapping.value,
-    filtering: nat.filtering.value,
-    portAllocation: nat.portAllocation.value,
+    mapping: mapping.value,
+    filtering: filtering.value,
+    portAllocation: portAllocation.value,
     ports: {
       ...(step === undefined ? {} : { step }),
       ...(min === undefined ? {} : { min }),
@@ -42,7 +46,7 @@ function udpWorks({ udp }: Findings): boolean {
 
 /** This host as one side of a pair, for `predictPair`. */
 export function peerNetworkOf(findings: Findings): PeerNetwork {
-  return { behavior: behaviorOf(findings), udpWorks: udpWorks(findings) }
+  return { behavior: behaviorOf(findings.nat), udpWorks: udpWorks(findings) }
 }
 
 /** Any server was reached in any way. */

@@ -59,7 +59,8 @@ async function overTcp({ ip, port }: TransportAddress): Promise<ProofListener> {
   }
 }
 
-class Expectations implements ProofEars {
+/** Ears for whoever has a socket: `hear` is given what comes in there. */
+export class Expectations implements ProofEars {
   readonly #open = new Map<Uint8Array, () => void>()
 
   expect(nonce: Uint8Array, onHeard: () => void): () => void {

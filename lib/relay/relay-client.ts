@@ -1,22 +1,29 @@
+import type { Duplex } from 'node:stream'
 import { fromBase64, toBase64 } from '../base/base64.ts'
 import type { Deadline } from '../base/deadline.ts'
 import type { Endpoint } from '../base/endpoint.ts'
 import { formatEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
 import type { PeerId } from '../base/peer-id.ts'
-import type { Runtime, TcpSocket } from '../base/runtime.ts'
+import type { TransportAddress } from '../base/transport-address.ts'
+import type { RelayStream } from '../base/relay-dialer.ts'
+import type { Runtime } from '../base/runtime.ts'
+import type { PeerNetwork } from '../protocol/ice/pair-prediction.ts'
 import type { ControlChannel } from '../protocol/relay/control-channel.ts'
 import type { ControlReply, IncomingReply, PresentPeer } from '../protocol/relay/control-reply.ts'
 import { TICKET_LENGTH, encodeLegHead, legStatusName } from '../protocol/relay/data-leg.ts'
 import type { LegStatus } from '../protocol/relay/data-leg.ts'
 import type { ProbeOutcome } from '../protocol/relay/probe-outcome.ts'
 import type { ProofRelay, ProofTarget } from '../protocol/relay/proof-relay.ts'
+import { networkFields } from '../protocol/signaling/nat-summary.ts'
+import { DEFAULT_STUN_PORT } from '../protocol/stun/default-port.ts'
+import { stunServersAt } from './stun-servers.ts'
 
 export type { PresentPeer } from '../protocol/relay/control-reply.ts'
 
-/** A path that the relay has made: bytes written to the socket come out at the peer's, and nobody else has sent any. */
+/** A path that the relay has made: bytes written to the leg come out at the peer's, and nobody else has sent any. */
 export interface Dialled {
-  readonly socket: TcpSocket
+  readonly leg: RelayStream
   /** Who the relay says it leads to. Believe it after the handshake. */
   readonly peerId: PeerId
   readonly name: string | undefined
@@ -28,7 +35,7 @@ export interface Incoming {
   readonly peerId: PeerId
   readonly name: string | undefined
   /** Brings our data leg. @throws {ReachError} as `dial` does */
-  accept(signal?: AbortSignal): Promise<TcpSocket>
+  accept(signal?: AbortSignal): Promise<RelayStream>
 }
 
 /** What a client of a relay is made of. */
@@ -54,6 +61,7 @@ export class RelayClient implements ProofRelay {
   readonly #channel: ControlChannel
   readonly #runtime: Runtime
   readonly #relay: Endpoint
+  #stunServers: Promise<readonly TransportAddress[]> | undefined
 
   constructor({ channel, runtime, relay }: RelayClientSetup) {
     this.#channel = channel
@@ -66,9 +74,23 @@ export class RelayClient implements ProofRelay {
     return formatEndpoint(this.#relay)
   }
 
+  /** Where it is, as our control connection reaches it; undefined through a proxy. */
+  get address(): TransportAddress | undefined {
+    return this.#channel.via.remote
+  }
+
   /** The IP that we come from, as the relay sees it; undefined for a relay that can't prove ports. */
   get seenAs(): string | undefined {
     return this.#channel.seenAs
+  }
+
+  /**
+   * Where the relay answers STUN over UDP: at the address that our control connection leads to, and at one of the other
+   * family where its name has one. Empty for a relay without STUN, and behind a proxy. Over TCP it answers at the control
+   * connection's own address and port. Never rejects.
+   */
+  stunServers(): Promise<readonly TransportAddress[]> {
+    return (this.#stunServers ??= this.#findStun())
   }
 
   async prove({ transport, port, nonce }: ProofTarget, signal?: AbortSignal): Promise<ProbeOutcome> {
@@ -82,9 +104,14 @@ export class RelayClient implements ProofRelay {
     return (await this.#channel.ask(request, ['tried'], signal)).outcome
   }
 
-  /** Takes sessions from now on. Answers the generation of the registration. @throws {ReachError} */
-  async register(signal?: AbortSignal): Promise<number> {
-    const request = { type: 'register', id: this.#channel.nextId() }
+  /**
+   * Takes sessions from now on. Answers the generation of the registration, which is the same when we register again.
+   * @param nat what others may know of our network; what is said last counts. Default: nothing
+   * @throws {ReachError}
+   */
+  async register(signal?: AbortSignal, nat?: PeerNetwork): Promise<number> {
+    const about = nat === undefined ? {} : { nat: networkFields(nat) }
+    const request = { type: 'register', id: this.#channel.nextId(), ...about }
     return (await this.#channel.ask(request, ['registered'], signal)).generation
   }
 
@@ -112,15 +139,23 @@ export class RelayClient implements ProofRelay {
     bringing.catch(() => undefined)
     try {
       const { peerId, name } = await opening
-      return { socket: await bringing, peerId, name }
+      return { leg: await bringing, peerId, name }
     } catch (error) {
       leg.abort(error)
       void bringing.then(
-        (socket) => socket.destroy(),
+        ({ stream }) => stream.destroy(),
         () => undefined,
       )
       throw error
     }
+  }
+
+  async #findStun(): Promise<readonly TransportAddress[]> {
+    const { address } = this
+    if (address === undefined) return []
+    // An older relay does not say; most listen where everybody does.
+    const ports = this.#channel.stunPorts ?? [DEFAULT_STUN_PORT]
+    return await stunServersAt(this.#runtime.resolver, this.#relay.host, address, ports)
   }
 
   #take(reply: ControlReply): void {
@@ -141,29 +176,31 @@ export class RelayClient implements ProofRelay {
   }
 
   /** Our leg, from its dialling to `go`. */
-  async #bringLeg(ticket: Uint8Array, signal: AbortSignal, peer: string): Promise<TcpSocket> {
-    const socket = await this.#connect(signal)
-    const onAbort = () => socket.destroy()
+  async #bringLeg(ticket: Uint8Array, signal: AbortSignal, peer: string): Promise<RelayStream> {
+    const leg = await this.#connect(signal)
+    const { stream } = leg
+    const onAbort = () => void stream.destroy()
     signal.addEventListener('abort', onAbort, { once: true })
-    socket.on('error', () => undefined) // its end is told below, and later by whoever has the socket
+    stream.on('error', () => undefined) // its end is told below, and later by whoever has the leg
     try {
-      socket.write(encodeLegHead(ticket))
-      const status = await firstByte(socket)
+      stream.write(encodeLegHead(ticket))
+      const status = await firstByte(stream)
+      const isLate = ReachError.is(signal.reason, 'ERR_REACH_TIMEOUT')
+      if (status === 'closed' && (isLate || !signal.aborted)) leg.wasSilent?.()
       signal.throwIfAborted()
-      if (status === 'go') return socket
+      if (status === 'go') return leg
       throw this.#refusal(status, peer)
     } catch (error) {
-      socket.destroy()
+      stream.destroy()
       throw error
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
   }
 
-  /** To the very relay that knows us: a name may stand for several. */
-  async #connect(signal: AbortSignal): Promise<TcpSocket> {
+  async #connect(signal: AbortSignal): Promise<RelayStream> {
     try {
-      return await this.#runtime.network.connectTcp(this.#channel.remote, { signal })
+      return await this.#channel.via.openLeg(signal)
     } catch (error) {
       signal.throwIfAborted()
       throw this.#unreachable('it takes no connection for data', error)
@@ -251,7 +288,7 @@ class Attempt implements Disposable {
 }
 
 /** The relay's answer; what follows it stays in the socket. */
-function firstByte(socket: TcpSocket): Promise<LegStatus | 'closed' | `status ${number}`> {
+function firstByte(socket: Duplex): Promise<LegStatus | 'closed' | `status ${number}`> {
   return new Promise((resolve) => {
     const settle = (status: LegStatus | 'closed' | `status ${number}`) => {
       socket.off('readable', onReadable).off('end', onClose).off('close', onClose)

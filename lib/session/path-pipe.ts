@@ -1,21 +1,42 @@
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import type { TransportAddress } from '../base/transport-address.ts'
 import { readGathered } from '../net/gathered-reader.ts'
+import type { DatagramCarrier } from './datagram-carrier.ts'
 
 /** What a path runs over (design §2). */
 export type PathKind = 'relay' | 'direct-tcp' | 'direct-udp' | 'ssh'
 
+/** Leads to the peer without anybody in between. */
+export function isDirect({ kind }: Pick<PathFacts, 'kind'>): boolean {
+  return kind === 'direct-tcp' || kind === 'direct-udp'
+}
+
 /** What is known of a path from outside. */
-export interface PathAbout {
+export interface PathFacts {
   readonly kind: PathKind
   /** For people: the relay as HOST:PORT, or the address of the peer. */
   readonly via: string
+  /** How a relay is reached: `direct`, `tls`, `websocket`, the same behind `connect-proxy+` or `socks5+`. */
+  readonly way?: string
+  /** Silence in ms that the way there bears for sure, where it is known to bear little. */
+  readonly keepaliveMs?: number
+  /** Our end of it, where it is known. */
+  readonly local?: TransportAddress
+  /** Its other end: the relay, or the peer as we see it. */
+  readonly remote?: TransportAddress
+}
+
+/** A path, as whoever made it hands it over. */
+export interface PathAbout extends PathFacts {
+  /** For datagrams, beside the path's stream. The session closes it with the path, and its host where none comes of it. */
+  readonly carrier?: DatagramCarrier
 }
 
 /** What a pipe tells whoever drives it. */
 export interface PathPipeEvents {
-  /** The bytes are the receiver's from now on. */
-  onBytes(bytes: Uint8Array): void
+  /** @returns true when nobody needs the bytes any more; else they are the receiver's from now on */
+  onBytes(bytes: Uint8Array): boolean
   /** It has room again after `takesMore` answered false. */
   onRoom(): void
   /** It is over, and nothing more comes. Called once. */
@@ -70,9 +91,7 @@ export class PathPipe {
     const stream = this.#stream
     stream.once('close', () => this.#lost())
     readGathered(stream, {
-      onBytes: (bytes) => {
-        if (!this.#isOver) this.#events.onBytes(bytes)
-      },
+      onBytes: (bytes) => this.#isOver || this.#events.onBytes(bytes),
       onEnd: () => this.#lost(),
     })
     if (stream.destroyed) this.#lost()

@@ -1,65 +1,82 @@
 /** Ours: as a full turn of a stream on the link, so that most frames are one piece. */
 const BLOCK_LENGTH = 64 * 1024
-/** Ours: blocks that are kept for the next writes; what a fast path has under way. */
-const MAX_SPARE = 64
+/** Ours: blocks that are kept for the next writes while others are under way: as much as a link holds. */
+const MAX_SPARE = 256
+/** Ours: the same when nothing is: what a fast path has under way. */
+const MAX_SPARE_AT_REST = 64
 
-/** One stream's part in it: the block of which bytes went to the link last. */
-export interface BlockWriter {
-  lastSent: Uint8Array | undefined
-}
-
-/** A block that was sent as a whole, somewhere before an offset of the link. */
-interface SentBlock {
-  readonly block: Uint8Array
-  readonly beforeOffset: number
+/** Memory that pieces are cut from, front to back. */
+interface Block {
+  readonly bytes: Uint8Array
+  /** Bytes that were cut off. */
+  used: number
+  /** Bytes of them that have not gone to the link. */
+  unsent: number
+  /** Behind the last of those that have: the peer has it all when it has everything before. */
+  sentTo: number
 }
 
 /**
  * Copies of what applications write, in blocks that are used again once the peer has acknowledged them: fresh memory
  * counts as pressure, and for each 25 MB of it V8 would mark the whole heap.
  *
- * A block holds bytes of one stream. Streams send in order, so when bytes of a later block go to the link, those of the
- * one before have gone: it is free when all before them is acknowledged. What gets no successor is left to the garbage
- * collector. Each session has its own: should a path that stalled ever send an old record again, it goes to the same peer.
+ * A block that is used up is free when all of it has gone to the link and is acknowledged. One of which a part never goes
+ * (its stream was reset) is left to the garbage collector. Each session has its own: should a path that stalled ever send an
+ * old record again, it goes to the same peer.
  */
 export class SendMemory {
-  readonly #writers = new WeakMap<ArrayBufferLike, BlockWriter>()
+  readonly #blocks = new WeakMap<ArrayBufferLike, Block>()
   readonly #spare: Uint8Array[] = []
-  #sent: SentBlock[] = []
+  /** Used up and sent, about in the order in which the peer will have them. */
+  #sent: Block[] = []
+  #open: Block | undefined
 
   /** Copies a chunk; answers the copy in pieces. */
-  copy(writer: BlockWriter, chunk: Uint8Array): readonly Uint8Array[] {
+  copy(chunk: Uint8Array): readonly Uint8Array[] {
     const pieces: Uint8Array[] = []
-    let at = 0
-    for (; at + BLOCK_LENGTH <= chunk.length; at += BLOCK_LENGTH) {
-      const block = this.#spare.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(BLOCK_LENGTH).buffer)
-      block.set(chunk.subarray(at, at + BLOCK_LENGTH))
-      this.#writers.set(block.buffer, writer)
-      pieces.push(block)
+    for (let at = 0; at < chunk.length;) {
+      const block = (this.#open ??= this.#begin())
+      const length = Math.min(chunk.length - at, BLOCK_LENGTH - block.used)
+      const piece =
+        length === BLOCK_LENGTH ? block.bytes : block.bytes.subarray(block.used, block.used + length)
+      piece.set(length === chunk.length ? chunk : chunk.subarray(at, at + length))
+      pieces.push(piece)
+      block.used += length
+      block.unsent += length
+      at += length
+      if (block.used === BLOCK_LENGTH) this.#open = undefined
     }
-    if (at < chunk.length) pieces.push(Buffer.from(chunk.subarray(at)))
     return pieces
   }
 
   /** A piece, or a part of one, goes to the link as the bytes from `offset` on. */
   sending(piece: Uint8Array, offset: number): void {
-    const writer = this.#writers.get(piece.buffer)
-    if (writer === undefined) return
-    const { lastSent } = writer
-    if (lastSent?.buffer === piece.buffer) return
-    if (lastSent !== undefined) this.#sent.push({ block: lastSent, beforeOffset: offset })
-    writer.lastSent = new Uint8Array(piece.buffer)
+    const block = this.#blocks.get(piece.buffer)
+    if (block === undefined) return
+    block.unsent -= piece.length
+    block.sentTo = offset + piece.length
+    if (block.unsent === 0 && block.used === BLOCK_LENGTH) this.#sent.push(block)
   }
 
   /** The peer has all bytes before `offset`. */
   acknowledged(offset: number): void {
     let free = 0
-    for (const { block, beforeOffset } of this.#sent) {
-      if (beforeOffset > offset) break
+    for (const { bytes, sentTo } of this.#sent) {
+      if (sentTo > offset) break
       free++
-      this.#writers.delete(block.buffer)
-      if (this.#spare.length < MAX_SPARE) this.#spare.push(block)
+      this.#blocks.delete(bytes.buffer)
+      if (this.#spare.length < MAX_SPARE) this.#spare.push(bytes)
     }
-    if (free > 0) this.#sent = this.#sent.slice(free)
+    if (free === 0) return
+    this.#sent = this.#sent.slice(free)
+    if (this.#sent.length === 0 && this.#spare.length > MAX_SPARE_AT_REST)
+      this.#spare.length = MAX_SPARE_AT_REST
+  }
+
+  #begin(): Block {
+    const bytes = this.#spare.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(BLOCK_LENGTH).buffer)
+    const block = { bytes, used: 0, unsent: 0, sentTo: 0 }
+    this.#blocks.set(bytes.buffer, block)
+    return block
   }
 }

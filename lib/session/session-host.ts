@@ -17,7 +17,8 @@ import type { Link } from '../protocol/link/link.ts'
 import { ReplayBudget } from '../protocol/link/replay-budget.ts'
 import type { DecideOpen } from './open-decision.ts'
 import type { PathAbout } from './path-pipe.ts'
-import { Session, keyOf } from './session.ts'
+import { keyOf } from './peer-key.ts'
+import { Session } from './session.ts'
 import type { SessionEvents } from './session.ts'
 
 /** What a host of sessions is made of. */
@@ -78,23 +79,27 @@ export class SessionHost {
     events: SessionEvents = {},
     signal?: AbortSignal,
   ): Promise<Session> {
+    using handover = new CarrierHandover(about)
     const channel = await connectEarly(transport, this.#secureOptions(expected, signal))
     this.#checkOpen(channel)
     const { runtime } = this.#setup
     const link = this.#registry.create(runtime.random.bytes(16), keyOf(channel.peer), runtime.clock.nowMs())
     const session = this.#make(link, channel.peer, events)
     session.dialled(this.#nextPath++, channel, about)
+    handover.done()
     return session
   }
 
   /** Brings a session another path that we dialled. @throws {ReachError} as `begin`, ERR_REACH_SESSION_REFUSED */
   async addPath(session: Session, transport: Duplex, about: PathAbout, signal?: AbortSignal): Promise<void> {
+    using handover = new CarrierHandover(about)
     const channel = await connectSecurely(
       transport,
       this.#secureOptions({ peerId: session.peer.peerId }, signal),
     )
     this.#checkOpen(channel)
     session.dialled(this.#nextPath++, channel, about)
+    handover.done()
   }
 
   /**
@@ -108,6 +113,7 @@ export class SessionHost {
     expected: TrustConditions = {},
     signal?: AbortSignal,
   ): Promise<Session> {
+    using handover = new CarrierHandover(about)
     const { runtime, trust } = this.#setup
     const channel = await this.#server.accept(transport, {
       clock: runtime.clock,
@@ -131,6 +137,7 @@ export class SessionHost {
     const known = this.#sessions.get(outcome.link)
     const session = known ?? this.#make(outcome.link, channel.peer, this.#setup.events ?? {})
     session.accepted(path, channel, about, rest)
+    handover.done()
     if (known === undefined) this.#setup.onSession?.(session)
     return session
   }
@@ -221,5 +228,24 @@ export class SessionHost {
       stream.on('data', onData).once('end', onEnd).once('close', onEnd)
       deadline.signal.addEventListener('abort', onAbort, { once: true })
     })
+  }
+}
+
+/** Closes the carrier of a path that comes to nothing. */
+class CarrierHandover implements Disposable {
+  readonly #about: PathAbout
+  #isDone = false
+
+  constructor(about: PathAbout) {
+    this.#about = about
+  }
+
+  /** It is the session's now. */
+  done(): void {
+    this.#isDone = true
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isDone) this.#about.carrier?.close()
   }
 }

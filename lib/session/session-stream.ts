@@ -1,13 +1,16 @@
 import { Duplex } from 'node:stream'
 import { ReachError } from '../base/errors.ts'
 import type { Timer } from '../base/runtime.ts'
+import { LEND_TO } from '../net/lending.ts'
+import type { Borrower, LendingStream } from '../net/lending.ts'
 import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import type { ResetReason } from '../protocol/mux/reset-reason.ts'
 import { RESET_REASONS, streamResetError } from '../protocol/mux/reset-reason.ts'
 import { IdleTimer } from './idle-timer.ts'
-import type { BlockWriter, SendMemory } from './send-memory.ts'
+import type { Recipient } from './loans.ts'
+import type { SendMemory } from './send-memory.ts'
 
-/** What a stream needs of the session around it. */
+/** What streams need of the session around them; one for all of them. */
 export interface StreamSurroundings {
   /** Where what is written is copied to. */
   readonly memory: SendMemory
@@ -15,8 +18,10 @@ export interface StreamSurroundings {
   setTimer(delayMs: number, callback: () => void): Timer
   /** Something was done to the stream: what it has to say leaves at the end of this turn. */
   touched(): void
-  /** Destroyed before, and now nothing of it is left to send or to drop. */
-  over(): void
+  /** Destroyed. It may linger: wait for its last bytes to leave, and for the peer's end. */
+  destroyed(stream: SessionStream, mux: MuxStream): void
+  /** It has lingered, and now nothing of it is left to send or to drop. */
+  over(stream: SessionStream, mux: MuxStream): void
 }
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
@@ -40,12 +45,11 @@ const MAX_DROPPED = 1024 * 1024
  *
  * Events beside a Duplex's: `accepted`, when the peer took a stream that we opened; `timeout`, as `setTimeout` asks.
  */
-export class SessionStream extends Duplex {
+export class SessionStream extends Duplex implements LendingStream {
   /** What it leads to. */
   readonly service: string
   readonly #mux: MuxStream
   readonly #around: StreamSurroundings
-  readonly #blocks: BlockWriter = { lastSent: undefined }
   /** Received, handed to the Duplex, and not read by the application as far as we know. */
   #unread = 0
   #whenWritable: ((error?: Error | null) => void) | undefined
@@ -56,7 +60,10 @@ export class SessionStream extends Duplex {
   #isLingering = false
   #lingerTimer: Timer | undefined
   #dropped = 0
-  readonly #idle: IdleTimer
+  /** Who reads, if it promises to say when it does not need what it has read. */
+  #borrower: Borrower | undefined
+  /** Undefined while nobody has asked for `timeout`: most streams never do. */
+  #idle: IdleTimer | undefined
 
   constructor(mux: MuxStream, around: StreamSurroundings) {
     super({
@@ -69,14 +76,6 @@ export class SessionStream extends Duplex {
     this.#around = around
     this.#isAccepted = mux.isAccepted
     this.service = mux.service ?? ''
-    this.#idle = new IdleTimer(
-      {
-        nowMs: () => around.nowMs(),
-        setTimer: (delayMs, callback) => around.setTimer(delayMs, callback),
-        queuedLength: () => mux.queuedLength,
-      },
-      () => this.emit('timeout'),
-    )
   }
 
   /** The peer has taken it (when we opened it), or we have. */
@@ -123,14 +122,14 @@ export class SessionStream extends Duplex {
    */
   setTimeout(idleMs: number, callback?: () => void): this {
     if (this.destroyed) return this
-    this.#idle.set(idleMs)
+    if (idleMs !== 0 || this.#idle !== undefined) this.#idleTimer().set(idleMs)
     if (callback === undefined) return this
     return idleMs === 0 ? this.off('timeout', callback) : this.once('timeout', callback)
   }
 
   /** As of `net.Socket`: what `setTimeout` has set, in ms; 0 for none. */
   get timeout(): number {
-    return this.#idle.idleMs
+    return this.#idle?.idleMs ?? 0
   }
 
   ref(): this {
@@ -141,20 +140,27 @@ export class SessionStream extends Duplex {
     return this
   }
 
+  /** @internal */
+  [LEND_TO](borrower: Borrower): void {
+    this.#borrower = borrower
+  }
+
   // What the session tells the stream.
 
-  /** @internal */
-  takeData(bytes: Uint8Array): void {
+  /** @internal @returns who has the bytes now */
+  takeData(bytes: Uint8Array): Recipient {
     if (this.#isLingering || this.destroyed) {
       this.#mux.consume(bytes.length, this.#around.nowMs())
-      if (this.#lingerTimer === undefined) return
+      if (this.#lingerTimer === undefined) return 'nobody'
       this.#dropped += bytes.length
       if (this.#dropped > MAX_DROPPED) this.#endLinger()
-      return
+      return 'nobody'
     }
-    this.#idle.touch()
+    this.#idle?.touch()
     this.#unread += bytes.length
     if (this.push(bytes)) this.#consume()
+    // What was emitted at once the borrower knows of; what waits in the stream will be the reader's.
+    return this.readableLength === 0 && this.#borrower !== undefined ? this.#borrower : 'keeper'
   }
 
   /** @internal */
@@ -166,7 +172,7 @@ export class SessionStream extends Duplex {
   /** @internal */
   takeAccepted(): void {
     this.#isAccepted = true
-    this.#idle.touch()
+    this.#idle?.touch()
     this.emit('accepted')
   }
 
@@ -174,7 +180,7 @@ export class SessionStream extends Duplex {
   takeWritable(): void {
     const callback = this.#whenWritable
     this.#whenWritable = undefined
-    this.#idle.touch()
+    this.#idle?.touch()
     callback?.()
   }
 
@@ -235,11 +241,12 @@ export class SessionStream extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const whenWritable = this.#whenWritable
     this.#whenWritable = undefined
-    this.#idle.stop()
+    this.#idle?.stop()
     const isDone = error === null && this.writableFinished && this.#resetCode === RESET_REASONS.cancelled
     if (isDone && this.readableEnded) this.#consume()
     else if (isDone && !this.#mux.isOver) this.#linger()
     else this.#mux.reset(this.#resetCode)
+    this.#around.destroyed(this, this.#mux)
     this.#around.touched()
     whenWritable?.(error ?? new ReachError('ERR_REACH_ABORTED', 'the stream was destroyed'))
     callback(error)
@@ -253,7 +260,7 @@ export class SessionStream extends Duplex {
     if (!this.#isAccepted && !this.#mux.isOurs) this.accept()
     let takesMore = true
     for (const chunk of chunks) takesMore = this.#mux.write(chunk)
-    this.#idle.touch()
+    this.#idle?.touch()
     this.#around.touched()
     if (takesMore) callback()
     else this.#whenWritable = callback
@@ -269,7 +276,7 @@ export class SessionStream extends Duplex {
   }
 
   #copy(chunk: Buffer): readonly Uint8Array[] {
-    return chunk.length < JOIN_BELOW ? [Buffer.from(chunk)] : this.#around.memory.copy(this.#blocks, chunk)
+    return chunk.length < JOIN_BELOW ? [Buffer.from(chunk)] : this.#around.memory.copy(chunk)
   }
 
   /** Copies of the chunks, small neighbours joined. */
@@ -291,6 +298,18 @@ export class SessionStream extends Duplex {
     return joined
   }
 
+  #idleTimer(): IdleTimer {
+    this.#idle ??= new IdleTimer(
+      {
+        nowMs: () => this.#around.nowMs(),
+        setTimer: (delayMs, callback) => this.#around.setTimer(delayMs, callback),
+        queuedLength: () => this.#mux.queuedLength,
+      },
+      () => this.emit('timeout'),
+    )
+    return this.#idle
+  }
+
   /** What was written leaves, what comes is dropped. */
   #linger(): void {
     this.#isLingering = true
@@ -303,7 +322,7 @@ export class SessionStream extends Duplex {
     this.#lingerTimer = undefined
     this.#mux.reset(this.#resetCode)
     this.#around.touched()
-    this.#around.over()
+    this.#around.over(this, this.#mux)
   }
 
   #consume(): void {

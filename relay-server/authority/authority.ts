@@ -53,6 +53,7 @@ import type { AuthorityMaterial } from './material.ts'
 import { chainAbove, issuerOf, readMaterial, writeMaterial, writeRootCertificates } from './material.ts'
 import { openTrust, publishRevocations } from './revocations.ts'
 import { installRoots } from './root-installation.ts'
+import { SshKeyRegister } from './ssh-key-register.ts'
 
 /** How an authority works. */
 export interface AuthorityOptions {
@@ -82,6 +83,7 @@ export class Authority {
   readonly #store: AtomicStore<Ledger>
   readonly #audit: AuditLog
   readonly trust: TrustStore
+  readonly sshKeys: SshKeyRegister
   #material: AuthorityMaterial
   /** Changes come one after the other: each ends before the next looks at the ledger. */
   #turn: Promise<unknown> = Promise.resolve()
@@ -102,6 +104,10 @@ export class Authority {
     this.#audit = new AuditLog(this.#paths.audit, options.wallMs)
     this.#material = material
     this.trust = trust
+    this.sshKeys = new SshKeyRegister({
+      ...{ store, audit: this.#audit, wallMs: options.wallMs },
+      exclusively: (work) => this.#exclusively(work),
+    })
   }
 
   /**
@@ -297,7 +303,7 @@ export class Authority {
   }
 
   /** The state of the network, for an administrator. */
-  status(isConnected: (peerId: PeerId) => boolean): NetworkStatus {
+  status(isConnected: (peerId: PeerId) => boolean): Omit<NetworkStatus, 'sshHostKey'> {
     const { members, tokens, denyListNumber } = this.ledger
     const nowMs = this.#options.wallMs()
     const open = [...tokens.values()].filter(
@@ -372,6 +378,7 @@ export class Authority {
   /** Resolves when everything is on the disk. */
   async close(): Promise<void> {
     await this.#turn
+    await this.#store.flush() // what members said of themselves waits for no turn
     await this.#audit.flush()
   }
 

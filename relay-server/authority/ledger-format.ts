@@ -4,13 +4,20 @@ import type { PeerId } from '../../lib/base/peer-id.ts'
 import { isPeerId } from '../../lib/base/peer-id.ts'
 import { parseRole } from '../../lib/base/peer-name.ts'
 import { MAX_DENIED_KEYS, readDeniedKey } from '../../lib/identity/trust/deny-list.ts'
+import { parseSshKeyUse } from '../../lib/protocol/relay/ssh-key-request.ts'
 import type { Ledger, Member, Token } from './ledger.ts'
+import type { SshKey } from './ssh-key.ts'
 
 const SCHEMA = 'p2p-reach/ledger/1'
 
 /** A ledger as it stands in its file. */
-export function formatLedger({ members, tokens, denied, denyListNumber }: Ledger): string {
-  const lists = { members: [...members.values()], tokens: [...tokens.values()], denied }
+export function formatLedger({ members, tokens, sshKeys, denied, denyListNumber }: Ledger): string {
+  const lists = {
+    members: [...members.values()],
+    tokens: [...tokens.values()],
+    sshKeys: [...sshKeys.values()],
+    denied,
+  }
   return `${JSON.stringify({ schema: SCHEMA, denyListNumber, ...lists }, undefined, 1)}\n`
 }
 
@@ -21,10 +28,13 @@ export function parseLedger(text: string): Ledger {
   if (schema !== SCHEMA) throw new ReachError('ERR_REACH_DECODE', `its schema is ${schema}, not ${SCHEMA}`)
   const members = reader.objects('members').map(readMember)
   const tokens = reader.objects('tokens').map(readToken)
+  // Ledgers of before have none.
+  const sshKeys = reader.optional('sshKeys', (own) => own.objects('sshKeys').map(readSshKey)) ?? []
   return {
     denyListNumber: reader.count('denyListNumber'),
     members: new Map(members.map((member) => [member.peerId, member])),
     tokens: new Map(tokens.map((token) => [token.id, token])),
+    sshKeys: new Map(sshKeys.map((key) => [key.fingerprint, key])),
     denied: reader.objects('denied', MAX_DENIED_KEYS).map(readDeniedKey),
   }
 }
@@ -56,6 +66,19 @@ function readToken(reader: JsonReader): Token {
     expiresAtMs: reader.count('expiresAtMs'),
     by: reader.text('by'),
     usedBy: reader.texts('usedBy').map(readPeerId),
+  }
+}
+
+function readSshKey(reader: JsonReader): SshKey {
+  return {
+    type: reader.text('type'),
+    base64: reader.text('base64'),
+    fingerprint: reader.text('fingerprint'),
+    name: reader.text('name'),
+    use: parseSshKeyUse(reader.text('use')),
+    allow: reader.optional('allow', (own) => own.texts('allow')),
+    addedAtMs: reader.count('addedAtMs'),
+    revokedAtMs: reader.optional('revokedAtMs', (own) => own.count('revokedAtMs')),
   }
 }
 

@@ -7,12 +7,15 @@ import type { DeniedKey } from '../../lib/identity/trust/deny-list.ts'
 import { MAX_DENIED_KEYS } from '../../lib/identity/trust/deny-list.ts'
 import type { InviteRequest } from '../../lib/protocol/relay/admin-request.ts'
 import { MAX_TOKEN_LIFETIME_MS, MAX_TOKEN_USES } from '../../lib/protocol/relay/admin-request.ts'
+import type { SshKey } from './ssh-key.ts'
 
 /** Everything that a network's authority has promised: who is a member, which tokens are open, which keys are denied. */
 export interface Ledger {
   readonly members: ReadonlyMap<PeerId, Member>
   /** By their id. */
   readonly tokens: ReadonlyMap<string, Token>
+  /** SSH clients, by their fingerprint. */
+  readonly sshKeys: ReadonlyMap<string, SshKey>
   readonly denied: readonly DeniedKey[]
   /** Of the deny list that holds `denied`; goes up by one with each change. */
   readonly denyListNumber: number
@@ -58,7 +61,10 @@ export interface Token {
 }
 
 /** A ledger of a network that is being made. */
-export const EMPTY_LEDGER: Ledger = { members: new Map(), tokens: new Map(), denied: [], denyListNumber: 0 }
+export const EMPTY_LEDGER: Ledger = {
+  ...{ members: new Map(), tokens: new Map(), sshKeys: new Map() },
+  ...{ denied: [], denyListNumber: 0 },
+}
 
 /** Ours: for so long "used" and "expired" are told from "unknown". */
 const TOKEN_MEMORY_MS = 7 * 86_400_000
@@ -199,7 +205,8 @@ export function deny(ledger: Ledger, key: DeniedKey): Ledger {
     names.add(member.name)
   }
   const tokens = new Map([...ledger.tokens].filter(([, { by }]) => !names.has(by)))
-  return { members, tokens, denied: [...ledger.denied, key], denyListNumber: ledger.denyListNumber + 1 }
+  const denied = [...ledger.denied, key]
+  return { ...ledger, members, tokens, denied, denyListNumber: ledger.denyListNumber + 1 }
 }
 
 /** The same deny list under a new number: its signer has changed. An empty one needs no signer. */
@@ -262,16 +269,27 @@ function grantedName(ledger: Ledger, { name, uses }: Token, peerId: PeerId): str
     checkNameIsFree(ledger, name, peerId)
     return name
   }
-  const taken = new Set(
-    [...ledger.members.values()].flatMap((member) => (isWelcome(member) ? [member.name] : [])),
-  )
+  const holders = [...ledger.members.values(), ...ledger.sshKeys.values()]
+  const taken = new Set(holders.flatMap((holder) => (isWelcome(holder) ? [holder.name] : [])))
   for (let number = 1; ; number++) {
     const candidate = parsePeerName(`${name}-${number}`)
     if (!taken.has(candidate)) return candidate
   }
 }
 
-function checkNameIsFree(ledger: Ledger, name: string, peerId: PeerId | undefined): void {
+/** A name belongs to one identity, a member or an SSH client. @throws {ReachError} ERR_REACH_NAME_TAKEN */
+export function checkNameIsFree(ledger: Ledger, name: string, peerId: PeerId | undefined): void {
+  const sshKey = [...ledger.sshKeys.values()].find((key) => key.name === name && isWelcome(key))
+  if (sshKey !== undefined) {
+    throw new ReachError(
+      'ERR_REACH_NAME_TAKEN',
+      `the name ${name} belongs to the SSH key ${sshKey.fingerprint}`,
+      {
+        hint: `choose another name, or free it with  p2p-reach relay ssh-key revoke ${name}`,
+        details: { name, fingerprint: sshKey.fingerprint },
+      },
+    )
+  }
   const holder = findMember(ledger, name)
   if (holder === undefined || !isWelcome(holder) || holder.peerId === peerId) return
   throw new ReachError('ERR_REACH_NAME_TAKEN', `the name ${name} belongs to ${shortPeerId(holder.peerId)}`, {
@@ -280,6 +298,6 @@ function checkNameIsFree(ledger: Ledger, name: string, peerId: PeerId | undefine
   })
 }
 
-function isWelcome({ revokedAtMs }: Member): boolean {
+function isWelcome({ revokedAtMs }: Pick<Member, 'revokedAtMs'>): boolean {
   return revokedAtMs === undefined
 }

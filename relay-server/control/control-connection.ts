@@ -19,6 +19,7 @@ import {
   encodeFrame,
 } from '../../lib/protocol/relay/control-frame.ts'
 import type { ControlReply } from '../../lib/protocol/relay/control-reply.ts'
+import { presentFields } from '../../lib/protocol/relay/control-reply.ts'
 import type {
   AuthenticateRequest,
   ControlRequest,
@@ -28,6 +29,7 @@ import type {
 import { decodeControlRequest, proofBytes } from '../../lib/protocol/relay/control-request.ts'
 import type { DataService } from '../data/data-service.ts'
 import type { MemberConnection } from '../data/presence.ts'
+import { sourceOf } from '../source.ts'
 import type { AdminService } from './admin-service.ts'
 import type { PortProver } from './port-prover.ts'
 import type { RelayNetwork } from './relay-network.ts'
@@ -39,6 +41,10 @@ export interface ControlSurroundings {
   readonly admin: AdminService | undefined
   readonly data: DataService
   readonly prover: PortProver
+  /** SHA-256 of the public key that the relay shows the web: who is shown another one is told so. */
+  readonly webKey: string | undefined
+  /** UDP ports of this host that answer STUN. */
+  readonly stunPorts: readonly number[]
   /** Takes one attempt to join out of the source's ration; false when it is used up. */
   readonly mayTryToken: (source: string) => boolean
   /** Called when the other side has proven who it is; it counts as a member from then on. */
@@ -62,6 +68,8 @@ type QueuedRequest = Exclude<ControlRequest, DataRequest | ProveRequest>
 /** One connection of somebody to the relay's control service, from the end of the TLS handshake on. */
 export class ControlConnection implements MemberConnection {
   readonly #socket: TLSSocket
+  readonly #ip: string | undefined
+  /** Where it comes from, for limits and the audit log. */
   readonly #source: string
   readonly #around: ControlSurroundings
   readonly #frames = new FrameReader(MAX_STRANGER_FRAME)
@@ -75,10 +83,11 @@ export class ControlConnection implements MemberConnection {
   #reports = 0
   #isEnding = false
 
-  /** @param source where it comes from, for limits and the audit log */
-  constructor(socket: TLSSocket, source: string, around: ControlSurroundings) {
+  /** @param ip at its other end, where it is known */
+  constructor(socket: TLSSocket, ip: string | undefined, around: ControlSurroundings) {
     this.#socket = socket
-    this.#source = source
+    this.#ip = ip
+    this.#source = sourceOf(ip)
     this.#around = around
     socket.on('error', () => undefined) // 'close' follows
     socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
@@ -216,9 +225,9 @@ export class ControlConnection implements MemberConnection {
     }
   }
 
-  /** The IP at the other end of this very connection. */
+  /** The IP at the other end of this very connection, as everybody writes it. */
   get #seenAs(): string | undefined {
-    const ip = this.#socket.remoteAddress
+    const ip = this.#ip
     return ip === undefined || !isIp(ip) ? undefined : canonicalIp(ip)
   }
 
@@ -234,15 +243,16 @@ export class ControlConnection implements MemberConnection {
   #answerData(request: DataRequest): Outgoing {
     const identity = this.#memberInDate()
     const { data } = this.#around
+    const party = { connection: this, identity }
     switch (request.type) {
       case 'register':
-        return { type: 'registered', generation: data.register({ connection: this, identity }).generation }
+        return { type: 'registered', generation: data.register(party, request.nat).generation }
       case 'open': {
-        const { peerId, name } = data.open({ connection: this, identity }, request)
+        const { peerId, name } = data.open(party, request)
         return { type: 'opening', peerId, name }
       }
       case 'peers':
-        return { type: 'peers', peers: data.peers(identity) }
+        return { type: 'peers', peers: data.peers(identity).map(presentFields) }
       default:
         return unreachable(request)
     }
@@ -340,9 +350,9 @@ export class ControlConnection implements MemberConnection {
     this.#frames.setLimit(MAX_FRAME)
     this.#rearm()
     const { name = '', roles } = identity
-    const { state } = this.#around.network
-    const seenAs = this.#seenAs
-    this.#send({ type: 'welcome', timeMs: this.#nowMs(), name, roles, mustRenew, seenAs, ...state() })
+    const { webKey, stunPorts, network } = this.#around
+    const about = { name, roles, mustRenew, seenAs: this.#seenAs, webKey, stunPorts }
+    this.#send({ type: 'welcome', timeMs: this.#nowMs(), ...about, ...network.state() })
     this.#around.onMember(this)
   }
 

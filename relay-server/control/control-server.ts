@@ -6,7 +6,6 @@ import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
 import type { ProbeOutcome } from '../../lib/protocol/relay/probe-outcome.ts'
 import type { AdminService } from './admin-service.ts'
 import type { DataService } from '../data/data-service.ts'
-import { sourceOf } from '../source.ts'
 import { ControlConnection } from './control-connection.ts'
 import type { PortProver } from './port-prover.ts'
 import type { RelayNetwork } from './relay-network.ts'
@@ -24,6 +23,8 @@ export interface ControlCounters {
 export interface ControlServices {
   readonly data: DataService
   readonly prover: PortProver
+  /** UDP ports of this host that answer STUN, for members. */
+  readonly stunPorts: readonly number[]
 }
 
 /** Ours: a person joins once; a fleet behind one address joins some at a time. */
@@ -31,10 +32,13 @@ const TOKEN_RATE = { ratePerS: 0.5, burst: 30, maxSources: 10_000 } as const
 
 /** The relay's control service: members that stay, people who join, administrators. */
 export class ControlServer {
+  /** SHA-256 of the public key that the relay shows the web. */
+  webKey: string | undefined
   readonly #clock: Clock
   readonly #network: RelayNetwork
   readonly #data: DataService
   readonly #prover: PortProver
+  readonly #stunPorts: readonly number[]
   readonly #members = new Set<ControlConnection>()
   readonly #strangers = new Set<ControlConnection>()
   readonly #tokenRate: SourceRateLimit
@@ -49,11 +53,12 @@ export class ControlServer {
   constructor(
     clock: Clock,
     network: RelayNetwork,
-    { data, prover }: ControlServices,
+    { data, prover, stunPorts }: ControlServices,
     tokenRate: RateLimitOptions = TOKEN_RATE,
   ) {
     this.#data = data
     this.#prover = prover
+    this.#stunPorts = stunPorts
     this.#tokenRate = new SourceRateLimit(tokenRate)
     this.#clock = clock
     this.#network = network
@@ -80,20 +85,23 @@ export class ControlServer {
 
   /**
    * Serves one connection, from the end of its TLS handshake to its own end.
+   * @param ip at its other end: the socket itself does not know it when something carries it
    * @param onProven called once it has shown who it is: until then, whoever accepted it bounds what it costs
    */
-  serve(socket: TLSSocket, onProven: () => void): void {
+  serve(socket: TLSSocket, ip: string | undefined, onProven: () => void): void {
     if (socket.getProtocol() !== 'TLSv1.3') {
       this.#refused++
       socket.destroy()
       return
     }
-    const connection = new ControlConnection(socket, sourceOf(socket.remoteAddress), {
+    const connection = new ControlConnection(socket, ip, {
       clock: this.#clock,
       network: this.#network,
       admin: this.#admin,
       data: this.#data,
       prover: this.#prover,
+      webKey: this.webKey,
+      stunPorts: this.#stunPorts,
       mayTryToken: (from) => this.#tokenRate.take(from, this.#clock.nowMs()),
       onMember: (member) => {
         onProven()

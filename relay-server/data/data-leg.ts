@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '../../lib/base/runtime.ts'
 import type { LegStatus } from '../../lib/protocol/relay/data-leg.ts'
 import { LEG_STATUS } from '../../lib/protocol/relay/data-leg.ts'
@@ -14,7 +14,7 @@ const FAREWELL_MS = 2000
 export class DataLeg implements WaitingLeg {
   readonly source: string
   onGone: (() => void) | undefined
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #clock: Clock
   readonly #onProven: () => void
   #isOver = false
@@ -23,7 +23,7 @@ export class DataLeg implements WaitingLeg {
    * @param socket of which nothing but the head was read
    * @param onProven called once a member has vouched for its ticket
    */
-  constructor(socket: Socket, source: string, clock: Clock, onProven: () => void) {
+  constructor(socket: Duplex, source: string, clock: Clock, onProven: () => void) {
     this.source = source
     this.#socket = socket
     this.#clock = clock
@@ -56,7 +56,7 @@ export class DataLeg implements WaitingLeg {
   }
 
   /** Says `go`, and gives the connection away. Only while it waits. */
-  go(): Socket {
+  go(): Duplex {
     this.#stop()
     this.#socket.write(Uint8Array.of(LEG_STATUS.go))
     return this.#socket

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { fromBase64, toBase64 } from '../../lib/base/base64.ts'
 import type { ErrorCode } from '../../lib/base/errors.ts'
 import { ReachError } from '../../lib/base/errors.ts'
@@ -10,7 +10,8 @@ import type { TrustStore } from '../../lib/identity/trust/trust-store.ts'
 import type { OpenRequest } from '../../lib/protocol/relay/control-request.ts'
 import type { PresentPeer } from '../../lib/protocol/relay/control-reply.ts'
 import { MAX_PEERS } from '../../lib/protocol/relay/control-reply.ts'
-import { TICKET_LENGTH } from '../../lib/protocol/relay/data-leg.ts'
+import type { PeerNetwork } from '../../lib/protocol/ice/pair-prediction.ts'
+import { TICKET_LENGTH, isTrialTicket } from '../../lib/protocol/relay/data-leg.ts'
 import type { RateLimitOptions } from '../../lib/protocol/stun/rate-limit.ts'
 import { SourceRateLimit } from '../../lib/protocol/stun/rate-limit.ts'
 import { CarriedPaths } from './carried-paths.ts'
@@ -102,11 +103,15 @@ export class DataService {
     return this.#presence.find(peerId) !== undefined
   }
 
-  /** A member takes sessions from now on. @throws {ReachError} ERR_REACH_RATE_LIMITED */
-  register(party: Party): Registration {
+  /**
+   * A member takes sessions from now on.
+   * @param nat what it says of its own network
+   * @throws {ReachError} ERR_REACH_RATE_LIMITED
+   */
+  register(party: Party, nat?: PeerNetwork): Registration {
     return this.#counted(() => {
       this.#mayAsk(party.identity)
-      return this.#presence.register(party, this.#runtime.clock.wallMs())
+      return this.#presence.register(party, this.#runtime.clock.wallMs(), nat)
     })
   }
 
@@ -115,9 +120,9 @@ export class DataService {
     return this.#counted(() => {
       this.#mayAsk(identity)
       const found: PresentPeer[] = []
-      for (const { peerId, name, sinceMs } of this.#presence.all) {
+      for (const { peerId, name, sinceMs, nat } of this.#presence.all) {
         if (found.length >= MAX_PEERS) break
-        found.push({ peerId, name, sinceMs })
+        found.push({ peerId, name, sinceMs, nat })
       }
       return found
     })
@@ -159,10 +164,11 @@ export class DataService {
    * Serves a connection that begins as a data leg. Whoever accepted it bounds what it costs until `onProven`.
    * @param source where it comes from, for limits
    */
-  serve(socket: Socket, source: string, onProven: () => void): void {
+  serve(socket: Duplex, source: string, onProven: () => void): void {
     readLegHead(socket, (ticket) => {
       const leg = new DataLeg(socket, source, this.#runtime.clock, onProven)
-      if (this.#isDraining) leg.refuse('draining')
+      if (isTrialTicket(ticket)) leg.refuse('ticket-unknown')
+      else if (this.#isDraining) leg.refuse('draining')
       else this.#rendezvous.arrived(ticket, leg)
       leg.watch()
     })

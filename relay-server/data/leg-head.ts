@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { ReachError } from '../../lib/base/errors.ts'
 import { LEG_HEAD_LENGTH, decodeLegHead } from '../../lib/protocol/relay/data-leg.ts'
 
@@ -6,7 +6,7 @@ import { LEG_HEAD_LENGTH, decodeLegHead } from '../../lib/protocol/relay/data-le
  * Reads the head of a data leg, and nothing behind it. Sets no time limit. A connection that is no leg, or ends, is
  * destroyed and never reported.
  */
-export function readLegHead(socket: Socket, onTicket: (ticket: Uint8Array) => void): void {
+export function readLegHead(socket: Duplex, onTicket: (ticket: Uint8Array) => void): void {
   socket.allowHalfOpen = true // each direction ends by itself from here on
   let head: Uint8Array = new Uint8Array(0)
   const stop = () => {

@@ -1,6 +1,7 @@
 import type { PeerId } from '../../lib/base/peer-id.ts'
 import { isPeerId } from '../../lib/base/peer-id.ts'
 import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
+import type { PeerNetwork } from '../../lib/protocol/ice/pair-prediction.ts'
 
 /** A control connection, as far as the data plane looks at it. */
 export interface MemberConnection {
@@ -25,6 +26,8 @@ export interface Registration extends Party {
   readonly generation: number
   /** Calendar milliseconds. */
   readonly sinceMs: number
+  /** What it says of its own network. */
+  readonly nat: PeerNetwork | undefined
 }
 
 /** Who takes sessions now. The newest registration of a key wins; an older one that goes takes nothing with it. */
@@ -41,14 +44,17 @@ export class Presence {
     return this.#byPeer.values()
   }
 
-  /** Registers a connection; what it replaces is told. A connection that registers again keeps its generation. */
-  register({ connection, identity }: Party, nowMs: number): Registration {
+  /**
+   * Registers a connection; what it replaces is told. A connection that registers again keeps its generation, and says
+   * anew what its network is like.
+   */
+  register({ connection, identity }: Party, nowMs: number, nat?: PeerNetwork): Registration {
     const { peerId, name } = identity
     const before = this.#byPeer.get(peerId)
-    if (before?.connection === connection) return before
+    if (before?.connection === connection) return this.#renew(before, nat)
     if (before !== undefined) this.#drop(before)
     const generation = ++this.#generation
-    const registration = { peerId, name, connection, identity, generation, sinceMs: nowMs }
+    const registration = { peerId, name, connection, identity, generation, sinceMs: nowMs, nat }
     this.#byPeer.set(peerId, registration)
     if (name !== undefined) this.#byName.set(name, peerId)
     before?.connection.push({ type: 'superseded', generation })
@@ -70,6 +76,12 @@ export class Presence {
   find(peer: string): Registration | undefined {
     const peerId = isPeerId(peer) ? peer : this.#byName.get(peer)
     return peerId === undefined ? undefined : this.#byPeer.get(peerId)
+  }
+
+  #renew(before: Registration, nat: PeerNetwork | undefined): Registration {
+    const registration = { ...before, nat }
+    this.#byPeer.set(before.peerId, registration)
+    return registration
   }
 
   #drop({ peerId, name }: Registration): void {

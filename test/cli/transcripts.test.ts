@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
+import { CLI } from '../../cli/program-files.ts'
 import { USAGE } from '../../cli/usage.ts'
 import { freePortPair } from '../loopback/relay-support/relay.ts'
 import { RunningProgram } from '../netns/support/running-program.ts'
 
 /* The program as a person meets it: what stands on stdout, what on stderr, and with what it ends. */
 
-const CLI = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 const PACKAGE = fileURLToPath(new URL('../../../package.json', import.meta.url))
 
 /** Settings of whoever runs the tests are none here. */

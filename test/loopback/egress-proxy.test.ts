@@ -9,9 +9,9 @@ import type { ExecutionContext } from 'ava'
 import type { Runtime } from '../../lib/base/runtime.ts'
 import { parseRelayUrl } from '../../lib/base/relay-url.ts'
 import { nodeRuntime } from '../../lib/net/node-runtime.ts'
-import { openTunnel } from '../../lib/probe/egress/connect-proxy.ts'
-import { proxyFor } from '../../lib/probe/egress/proxy-environment.ts'
-import type { ProxyEnvironment } from '../../lib/probe/egress/proxy-environment.ts'
+import { openTunnel } from '../../lib/net/outward/connect-proxy.ts'
+import { proxyFor } from '../../lib/net/outward/proxy-environment.ts'
+import type { ProxyEnvironment } from '../../lib/net/outward/proxy-environment.ts'
 import { probeProxy } from '../../lib/probe/egress/proxy-egress.ts'
 import type { ProxyEgress } from '../../lib/probe/egress/proxy-egress.ts'
 import { FakeClock } from '../unit/net/support/fake-clock.ts'
@@ -223,7 +223,7 @@ opensslTest('a proxy that speaks TLS gets no credentials unless its certificate 
   t.deepEqual(heard, [])
 })
 
-test('without a proxy, with an exemption, and with SOCKS nothing is sent, and the report says why', async (t) => {
+test('without a proxy, with an exemption, and with SOCKS 4 nothing is sent, and the report says why', async (t) => {
   const none = await throughProxy({}, 'https://relay.example')
   t.like(none.proxy, { value: 'none', confidence: 'measured' })
   t.is(none.way, undefined)
@@ -234,13 +234,13 @@ test('without a proxy, with an exemption, and with SOCKS nothing is sent, and th
   t.like(exempt.proxy, { value: 'none', source: 'NO_PROXY', evidence: ['NO_PROXY exempts relay.example'] })
   t.is(exempt.way, undefined)
   const socks = await throughProxy(
-    { ALL_PROXY: 'socks5://aladdin:hunter2@127.0.0.1:1' },
+    { ALL_PROXY: 'socks4://aladdin:hunter2@127.0.0.1:1' },
     'https://relay.example',
   )
   t.like(socks.proxy, { value: 'unknown', source: 'ALL_PROXY' })
   t.like(socks.way, {
     value: 'unknown',
-    evidence: ["ALL_PROXY names a socks5 proxy, which can't be used yet"],
+    evidence: ["ALL_PROXY names a socks4 proxy, which can't be used"],
   })
   t.notRegex(JSON.stringify(socks), SECRETS)
 })

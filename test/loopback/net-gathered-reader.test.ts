@@ -35,7 +35,7 @@ async function aTlsPair({ dialling, dialled }: TransportPair): Promise<readonly 
 function collect(stream: Duplex) {
   const pieces: Uint8Array[] = []
   const ended = new Promise<void>((resolve) => {
-    readGathered(stream, { onBytes: (bytes) => void pieces.push(bytes), onEnd: resolve })
+    readGathered(stream, { onBytes: (bytes) => pieces.push(bytes) === 0, onEnd: resolve })
   })
   return { pieces, ended }
 }

@@ -41,12 +41,14 @@ behindRouters('lists the interface with prefix lengths and zones, and not loopba
   t.regex(JSON.stringify(fact('interfaces')), /"fe80::[0-9a-f:]+%client0"/)
 })
 
-behindRouters('link-local addresses keep their zone everywhere', (t) => {
-  const seen = fact('linkLocal')
-  const own: unknown = typeof seen === 'object' && seen !== null ? Reflect.get(seen, 'own') : undefined
-  t.regex(String(own), /^fe80::[0-9a-f:]+%client0$/)
-  t.deepEqual(seen, { own, local: own, from: own, source: own })
-})
+for (const name of ['linkLocal', 'linkLocalFromStreamUdp']) {
+  behindRouters(`link-local addresses keep their zone everywhere: ${name}`, (t) => {
+    const seen = fact(name)
+    const own: unknown = typeof seen === 'object' && seen !== null ? Reflect.get(seen, 'own') : undefined
+    t.regex(String(own), /^fe80::[0-9a-f:]+%client0$/)
+    t.deepEqual(seen, { own, local: own, from: own, source: own })
+  })
+}
 
 behindRouters('knows the source IP towards the server, and that there is none without a route', (t) => {
   t.deepEqual(fact('sourceIps'), ['192.168.1.2', '2001:db8:1::2'])
@@ -58,6 +60,8 @@ behindRouters(
   (t) => {
     t.deepEqual(fact('arrived'), ['ready', 'ordinary', 'ttl 3', 'end'])
     t.deepEqual(fact('arrived6'), ['ready', 'ordinary', 'ttl 3', 'end'])
+    t.deepEqual(fact('arrivedFromStreamUdp'), ['ready', 'ordinary', 'ttl 3', 'end'])
+    t.deepEqual(fact('arrived6FromStreamUdp'), ['ready', 'ordinary', 'ttl 3', 'end'])
   },
 )
 

@@ -37,7 +37,7 @@ test('who is dialled in vain: nobody of that name, a member that is away, a key 
   const [unknown, path] = await Promise.allSettled([alice.client.dial('nobody'), alice.client.dial(' BOB ')])
   t.is(unknown.status, 'rejected')
   t.is(path.status, 'fulfilled')
-  if (path.status === 'fulfilled') path.value.socket.destroy()
+  if (path.status === 'fulfilled') path.value.leg.stream.destroy()
   const { refusedRequests } = dataOf(network).counters
   t.is(refusedRequests.get('ERR_REACH_PEER_UNKNOWN'), 2)
   t.is(refusedRequests.get('ERR_REACH_PEER_OFFLINE'), 3)

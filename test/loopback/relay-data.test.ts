@@ -1,4 +1,5 @@
 import test from 'ava'
+import { formatAddress } from '../../lib/base/transport-address.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { networkOf } from './network-support.ts'
 import { formatMetrics } from '../../relay-server/metrics.ts'
@@ -11,6 +12,7 @@ import {
   peerOf,
   until,
 } from './relay-data-support/members.ts'
+import { freePortPair } from './relay-support/relay.ts'
 import { receiveHashed, sendHashed } from './splice-support/hashed-stream.ts'
 
 /* Paths that the relay carries between two members. */
@@ -52,7 +54,8 @@ test('a member is dialled by its name, and both are told who the other one is', 
     seen.push(`${incoming.name ?? ''} ${incoming.peerId}`)
     answer?.(incoming)
   }
-  const { socket, peerId, name } = await alice.client.dial('bob')
+  const { leg, peerId, name } = await alice.client.dial('bob')
+  const socket = leg.stream
   t.teardown(() => socket.destroy())
   t.deepEqual([peerId, name], [bob.membership.certificate.peerId, 'bob'])
   t.deepEqual(seen, [`alice ${alice.membership.certificate.peerId}`])
@@ -98,4 +101,39 @@ test('a member whose certificate ends while it is connected gets no paths until 
   await t.throwsAsync(late.client.register(), { code: 'ERR_REACH_TRUST_EXPIRED' })
   await alice.membership.renewOn(alice.control)
   t.is((await alice.client.peers()).length, 1)
+})
+
+test('members see what others say of their networks, as it was said last', async (t) => {
+  const network = await networkOf(t)
+  const alice = await peerOf(t, network, 'alice')
+  const bob = await peerOf(t, network, 'bob')
+  const natOfBob = async () => (await alice.client.peers()).find(({ name }) => name === 'bob')?.nat
+  let superseded = 0
+  bob.client.onSuperseded = () => superseded++
+  const first = await bob.client.register()
+  t.is(await natOfBob(), undefined)
+  const behavior = {
+    mapping: 'address-and-port-dependent',
+    filtering: 'unknown',
+    portAllocation: 'sequential',
+    ports: { step: 2 },
+  } as const
+  const nat = { behavior, udpWorks: true }
+  t.is(await bob.client.register(undefined, nat), first)
+  t.deepEqual(await natOfBob(), nat)
+  const later = { behavior, udpWorks: false }
+  t.is(await bob.client.register(undefined, later), first)
+  t.deepEqual(await natOfBob(), later)
+  t.is(superseded, 0)
+})
+
+test('a relay says where its STUN is; one without STUN says that, too', async (t) => {
+  const port = await freePortPair(['127.0.0.1'])
+  const withStun = await networkOf(t, {}, { stun: [{ host: '127.0.0.1', port }] })
+  const alice = await peerOf(t, withStun, 'alice')
+  const servers = await alice.client.stunServers()
+  t.deepEqual(servers.map(formatAddress), [`127.0.0.1:${port}`])
+  const without = await networkOf(t, {}, { stun: [] })
+  const bob = await peerOf(t, without, 'bob')
+  t.deepEqual(await bob.client.stunServers(), [])
 })

@@ -22,6 +22,7 @@ import {
   quiet,
   sha256,
 } from './session-support/hosts.ts'
+import { SlowUplink } from './session-support/slow-uplink.ts'
 
 const MIB = 1024 * 1024
 
@@ -164,6 +165,25 @@ test('a session moves to another path in the middle of everything', async (t) =>
   for (const [index, result] of (await Promise.all(came)).entries()) {
     t.deepEqual(result, { length: 16 * MIB, hash: await sent[index] })
   }
+})
+
+test('a direct path whose queues are full is not taken for a detour: the relay that is idle carries nothing', async (t) => {
+  const alices = aHost(t, alice)
+  const bobs = aHost(t, bob, { echo })
+  const taken: string[] = []
+  const { here } = await aSession(t, alices, bobs, { onPath: ({ kind }) => taken.push(kind) })
+  const direct = await tcpPair(t)
+  const about = { kind: 'direct-tcp', via: 'test:2' } as const
+  await Promise.all([
+    alices.addPath(here, new SlowUplink(direct.dialling, 4 * 1024), about),
+    bobs.accept(direct.dialled, about),
+  ])
+  const stream = quiet(here.open('echo'))
+  const sent = feed(stream, 6 * MIB)
+  t.deepEqual(await digest(stream), { length: 6 * MIB, hash: await sent })
+  t.deepEqual(taken, ['relay', 'direct-tcp'])
+  const [busy] = here.currentPaths
+  t.true((busy?.rttMs ?? 0) > 60, `a round trip of ${busy?.rttMs} ms: its queues were not full`)
 })
 
 test('a session without a path ends after its resume time, and says so to its streams', async (t) => {

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { CLI } from '../../cli/program-files.ts'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import { MARK, markedProcesses } from './support/marked-processes.ts'
 import { canRunLabs, netnsTest } from './support/netns-test.ts'
-import { CLI, runDiagnose, startRelay } from './support/relay-process.ts'
+import { runDiagnose, startRelay } from './support/relay-process.ts'
 import { RunningProgram } from './support/running-program.ts'
 
 /* The command on hosts of a lab: what it prints and ends with when there is something, little, or nothing to find. */

@@ -15,7 +15,7 @@ import { RunningProgram } from './support/running-program.ts'
 /* That nothing of a lab outlives it, however it ends. Here real processes end in real time, so the tests poll. */
 
 const POLL_MS = 20
-const MAX_POLLS = 250
+const MAX_POLLS = 1_000
 
 /** Moments at which a driver is killed, in ms after it began to open its lab; set-up takes some 200 to 400 ms. */
 const KILL_AFTER_MS = [0, 15, 40, 80, 120, 170, 230]

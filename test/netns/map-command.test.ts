@@ -7,7 +7,7 @@ import { openSite } from '../../cli/demo/lab/site.ts'
 import type { DiagnoseReport } from '../../lib/index.ts'
 import { Miniupnpd, missingMappingTools } from './support/miniupnpd.ts'
 import type { MiniupnpdOptions } from './support/miniupnpd.ts'
-import { netnsTest } from './support/netns-test.ts'
+import { busyNetnsTest } from './support/netns-test.ts'
 import { Station, folderOf } from './support/relayed-network.ts'
 import type { RunningProgram } from './support/running-program.ts'
 
@@ -79,7 +79,7 @@ async function ready(program: RunningProgram): Promise<Readonly<Record<string, u
 }
 
 function mapTest(title: string, body: (t: ExecutionContext, lab: NetnsLab) => Promise<void>): void {
-  netnsTest(title, async (t, lab) => {
+  busyNetnsTest(title, async (t, lab) => {
     const missing = missingMappingTools()
     if (missing === undefined) return body(t, lab)
     t.log(`skipped: ${missing}`)

@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
+import { CLI } from '../../cli/program-files.ts'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import { openSite } from '../../cli/demo/lab/site.ts'
-import { netnsTest } from './support/netns-test.ts'
-import { CLI } from './support/relay-process.ts'
+import { busyNetnsTest } from './support/netns-test.ts'
 import { RunningProgram } from './support/running-program.ts'
 
 /* A network across real NATs: the relay, an administrator and members on hosts of their own, each with its home. */
@@ -27,51 +27,54 @@ function program(host: LabNode, home: string, ...argv: readonly string[]): Runni
   return new RunningProgram(host.spawn(process.execPath, command, { env: { PATH: process.env.PATH } }))
 }
 
-netnsTest('members behind NATs join, stay, and hear at once whom the network shuts out', async (t, lab) => {
-  const internet = await lab.internet()
-  const server = await lab.host('relay', { at: internet, ips: RELAY_IPS })
-  const alice = await openSite(lab, internet, 'fully-random', { number: 1 })
-  const bob = await openSite(lab, internet, 'only-tcp-443', { number: 2 })
-  const [relayHome, aliceHome, bobHome] = [await folderOf(t), await folderOf(t), await folderOf(t)]
-  const listen = RELAY_IPS.flatMap((ip) => ['--listen', `${ip}:443`, '--stun', `${ip}:3478`])
-  const relay = program(server, relayHome, 'relay', 'up', ...listen)
-  await relay.waitForLine(/"event":"ready"/)
+busyNetnsTest(
+  'members behind NATs join, stay, and hear at once whom the network shuts out',
+  async (t, lab) => {
+    const internet = await lab.internet()
+    const server = await lab.host('relay', { at: internet, ips: RELAY_IPS })
+    const alice = await openSite(lab, internet, 'fully-random', { number: 1 })
+    const bob = await openSite(lab, internet, 'only-tcp-443', { number: 2 })
+    const [relayHome, aliceHome, bobHome] = [await folderOf(t), await folderOf(t), await folderOf(t)]
+    const listen = RELAY_IPS.flatMap((ip) => ['--listen', `${ip}:443`, '--stun', `${ip}:3478`])
+    const relay = program(server, relayHome, 'relay', 'up', ...listen)
+    await relay.waitForLine(/"event":"ready"/)
 
-  const forAlice = await cli(server, relayHome, 'invite', 'alice')
-  const joined = await cli(alice.host, aliceHome, 'join', forAlice.stdout.trim())
-  t.is(joined.code, 0, joined.stderr)
-  const forBob = await cli(server, relayHome, 'invite', 'bob', '--role', 'admin')
-  const joinedToo = await cli(bob.host, bobHome, 'join', forBob.stdout.trim())
-  t.is(joinedToo.code, 0, joinedToo.stderr)
+    const forAlice = await cli(server, relayHome, 'invite', 'alice')
+    const joined = await cli(alice.host, aliceHome, 'join', forAlice.stdout.trim())
+    t.is(joined.code, 0, joined.stderr)
+    const forBob = await cli(server, relayHome, 'invite', 'bob', '--role', 'admin')
+    const joinedToo = await cli(bob.host, bobHome, 'join', forBob.stdout.trim())
+    t.is(joinedToo.code, 0, joinedToo.stderr)
 
-  const aliceStays = program(alice.host, aliceHome, 'renew', '--stay')
-  const bobStays = program(bob.host, bobHome, 'renew', '--stay')
-  await Promise.all([aliceStays.waitForLine(/"event":"ready"/), bobStays.waitForLine(/"event":"ready"/)])
-  const status = await cli(server, relayHome, 'relay', 'status', '--json')
-  t.regex(status.stdout, /"name":"alice","role":"peer","connected":true/)
-  // The relay knows members by where their NATs let them out.
-  t.regex(
-    await readFile(join(relayHome, 'authority', 'audit.log'), 'utf8'),
-    /"from":"(?!203\.0\.113\.2")[0-9.]+"/,
-  )
+    const aliceStays = program(alice.host, aliceHome, 'renew', '--stay')
+    const bobStays = program(bob.host, bobHome, 'renew', '--stay')
+    await Promise.all([aliceStays.waitForLine(/"event":"ready"/), bobStays.waitForLine(/"event":"ready"/)])
+    const status = await cli(server, relayHome, 'relay', 'status', '--json')
+    t.regex(status.stdout, /"name":"alice","role":"peer","connected":true/)
+    // The relay knows members by where their NATs let them out.
+    t.regex(
+      await readFile(join(relayHome, 'authority', 'audit.log'), 'utf8'),
+      /"from":"(?!203\.0\.113\.2")[0-9.]+"/,
+    )
 
-  // An administrator acts from behind the strictest firewall.
-  const revoked = await cli(bob.host, bobHome, 'revoke', 'alice', '--reason', 'lost')
-  t.is(revoked.code, 0, revoked.stderr)
-  t.deepEqual(await aliceStays.ended, { code: 4, signal: undefined })
-  await bobStays.waitForLine(/"event":"deny-list","number":1,"keys":1/)
+    // An administrator acts from behind the strictest firewall.
+    const revoked = await cli(bob.host, bobHome, 'revoke', 'alice', '--reason', 'lost')
+    t.is(revoked.code, 0, revoked.stderr)
+    t.deepEqual(await aliceStays.ended, { code: 4, signal: undefined })
+    await bobStays.waitForLine(/"event":"deny-list","number":1,"keys":1/)
 
-  // The relay is killed and comes back: bob finds it again, and alice stays out.
-  await relay.stop('SIGKILL')
-  const back = program(server, relayHome, 'relay', 'up', ...listen)
-  await back.waitForLine(/"event":"ready"/)
-  await bobStays.waitForLine(/"event":"ready"/)
-  const refused = await cli(alice.host, aliceHome, 'renew')
-  t.is(refused.code, 4)
-  t.regex(refused.stderr, /revoked/)
-})
+    // The relay is killed and comes back: bob finds it again, and alice stays out.
+    await relay.stop('SIGKILL')
+    const back = program(server, relayHome, 'relay', 'up', ...listen)
+    await back.waitForLine(/"event":"ready"/)
+    await bobStays.waitForLine(/"event":"ready"/)
+    const refused = await cli(alice.host, aliceHome, 'renew')
+    t.is(refused.code, 4)
+    t.regex(refused.stderr, /revoked/)
+  },
+)
 
-netnsTest(
+busyNetnsTest(
   'a second relay joins the network, serves its members, and hears of revocations',
   async (t, lab) => {
     const internet = await lab.internet()

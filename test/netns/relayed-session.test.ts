@@ -1,11 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ExecutionContext } from 'ava'
-import { netnsTest } from './support/netns-test.ts'
+import { busyNetnsTest, heavyNetnsTest } from './support/netns-test.ts'
 import type { Station } from './support/relayed-network.ts'
 import { folderOf, relayedNetwork } from './support/relayed-network.ts'
 import type { RunningProgram } from './support/running-program.ts'
+import { bytesOf, hashOf } from './support/test-bytes.ts'
 
 /*
  * Two members that can only dial out over TCP reach each other through relays: real processes, real NATs, and programs
@@ -13,17 +13,6 @@ import type { RunningProgram } from './support/running-program.ts'
  */
 
 const GIB = 1024 * 1024 * 1024
-
-/** Bytes that no compression or luck can make up, the same for the same word, as a line of the shell. */
-function bytesOf(word: string, length: number): string {
-  return `(head -c ${length} /dev/zero | openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass pass:${word})`
-}
-
-async function hashOf(t: ExecutionContext, station: Station, source: string): Promise<string> {
-  const { stdout, stderr } = await station.shell(`${source} | sha256sum`)
-  t.regex(stdout, /^[0-9a-f]{64}/, stderr)
-  return stdout.slice(0, 64)
-}
 
 /** Alice exposes ports, bob listens for them. Both sides name the path that they use. */
 async function joinPorts(
@@ -45,34 +34,37 @@ async function joinPorts(
   return { exposing, connecting }
 }
 
-netnsTest('a gibibyte goes through the relay whole, and each direction ends by itself', async (t, lab) => {
-  const { alice, bob } = await relayedNetwork(t, lab)
-  const { connecting, exposing } = await joinPorts(alice, bob, [9000, 9001])
-  const big = alice.startShell(`${bytesOf('big', GIB)} | nc -N -l 127.0.0.1 9000`)
-  await alice.listens(9000)
-  const expected = hashOf(t, alice, bytesOf('big', GIB))
-  const came = await bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
-  t.is(came.stdout.slice(0, 64), await expected)
-  t.is((await big.ended).code, 0)
+heavyNetnsTest(
+  'a gibibyte goes through the relay whole, and each direction ends by itself',
+  async (t, lab) => {
+    const { alice, bob } = await relayedNetwork(t, lab)
+    const { connecting, exposing } = await joinPorts(alice, bob, [9000, 9001])
+    const big = alice.startShell(`${bytesOf('big', GIB)} | nc -N -l 127.0.0.1 9000`)
+    await alice.listens(9000)
+    const expected = hashOf(t, alice, bytesOf('big', GIB))
+    const came = await bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+    t.is(came.stdout.slice(0, 64), await expected)
+    t.is((await big.ended).code, 0)
 
-  // `cat file | nc`, answered with a file: the server begins when it has seen the end of what came, so the end of one
-  // direction has to arrive while the other goes on. (nc as a server gives up its own direction at the other's end.)
-  const folder = await folderOf(t)
-  const [toBob, toAlice] = [bytesOf('to-bob', 20_000_001), bytesOf('to-alice', 3_000_000)]
-  await writeFile(join(folder, 'serve.sh'), `sha256sum > ${folder}/at-alice\n${toBob}\n`)
-  alice.startShell(`socat -t 30 TCP-LISTEN:9001,bind=127.0.0.1 SYSTEM:'bash ${folder}/serve.sh'`)
-  await alice.listens(9001)
-  const atBob = await bob.shell(`${toAlice} | nc -N 127.0.0.1 9001 | sha256sum`)
-  t.is(atBob.stdout.slice(0, 64), await hashOf(t, alice, toBob))
-  const atAlice = await readFile(join(folder, 'at-alice'), 'utf8')
-  t.is(atAlice.slice(0, 64), await hashOf(t, bob, toAlice))
+    // `cat file | nc`, answered with a file: the server begins when it has seen the end of what came, so the end of one
+    // direction has to arrive while the other goes on. (nc as a server gives up its own direction at the other's end.)
+    const folder = await folderOf(t)
+    const [toBob, toAlice] = [bytesOf('to-bob', 20_000_001), bytesOf('to-alice', 3_000_000)]
+    await writeFile(join(folder, 'serve.sh'), `sha256sum > ${folder}/at-alice\n${toBob}\n`)
+    alice.startShell(`socat -t 30 TCP-LISTEN:9001,bind=127.0.0.1 SYSTEM:'bash ${folder}/serve.sh'`)
+    await alice.listens(9001)
+    const atBob = await bob.shell(`${toAlice} | nc -N 127.0.0.1 9001 | sha256sum`)
+    t.is(atBob.stdout.slice(0, 64), await hashOf(t, alice, toBob))
+    const atAlice = await readFile(join(folder, 'at-alice'), 'utf8')
+    t.is(atAlice.slice(0, 64), await hashOf(t, bob, toAlice))
 
-  for (const program of [...connecting, exposing]) {
-    t.deepEqual(await program.stop('SIGINT'), { code: 0, signal: undefined }, program.stderr)
-  }
-})
+    for (const program of [...connecting, exposing]) {
+      t.deepEqual(await program.stop('SIGINT'), { code: 0, signal: undefined }, program.stderr)
+    }
+  },
+)
 
-netnsTest('ssh, curl and wrk work through it', async (t, lab) => {
+busyNetnsTest('ssh, curl and wrk work through it', async (t, lab) => {
   const { alice, bob } = await relayedNetwork(t, lab)
   const folder = await folderOf(t)
   const keys = `cd ${folder} && ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f user && cp user.pub authorized`
@@ -111,7 +103,7 @@ netnsTest('ssh, curl and wrk work through it', async (t, lab) => {
   t.notRegex(load.stdout, /Socket errors|Non-2xx/)
 })
 
-netnsTest(
+busyNetnsTest(
   'a relay that is killed loses nothing of a running transfer: the second takes over',
   async (t, lab) => {
     const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
@@ -131,7 +123,7 @@ netnsTest(
   },
 )
 
-netnsTest('the only relay is killed and comes back: sessions go on where they were', async (t, lab) => {
+busyNetnsTest('the only relay is killed and comes back: sessions go on where they were', async (t, lab) => {
   const { alice, bob, relays } = await relayedNetwork(t, lab)
   const { connecting } = await joinPorts(alice, bob, [9000])
   const length = 200_000_000
@@ -148,7 +140,7 @@ netnsTest('the only relay is killed and comes back: sessions go on where they we
   t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('waiting', length)))
 })
 
-netnsTest('a way that swallows packets is found dead, and another is taken', async (t, lab) => {
+busyNetnsTest('a way that swallows packets is found dead, and another is taken', async (t, lab) => {
   const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
   const { connecting } = await joinPorts(alice, bob, [9000])
   const length = 200_000_000
@@ -165,7 +157,7 @@ netnsTest('a way that swallows packets is found dead, and another is taken', asy
   t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('swallowed', length)))
 })
 
-netnsTest('a peer that is killed is gone, and its successor is found', async (t, lab) => {
+busyNetnsTest('a peer that is killed is gone, and its successor is found', async (t, lab) => {
   const { alice, bob } = await relayedNetwork(t, lab)
   const { exposing, connecting } = await joinPorts(alice, bob, [9000])
   await exposing.stop('SIGKILL')

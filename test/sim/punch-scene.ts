@@ -1,21 +1,35 @@
-import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { NatBehavior } from '../../lib/base/nat-behavior.ts'
 import type { TransportAddress } from '../../lib/base/transport-address.ts'
-import { Driver } from '../../lib/net/driver.ts'
 import { iceCredentials } from '../../lib/protocol/ice/connectivity-check.ts'
-import { PunchMachine } from '../../lib/protocol/punch/punch-machine.ts'
-import type { PunchEffect, PunchInput } from '../../lib/protocol/punch/punch-options.ts'
-import { decodePunchMessage, encodePunchMessage } from '../../lib/protocol/punch/punch-message.ts'
+import type { PunchCounters } from '../../lib/protocol/punch/punch-options.ts'
+import { decodePunchMessage } from '../../lib/protocol/punch/punch-message.ts'
+import { PunchSide } from './punch-side.ts'
 import type { VirtualHost } from './virtual-host.ts'
 import { VirtualInternet } from './virtual-internet.ts'
-import type { NatBehaviorOptions, PortChoice } from './virtual-nat-options.ts'
-import type { VirtualUdpSocket } from './virtual-udp-socket.ts'
+import type { NatBehaviorOptions, NatOptions, PortChoice } from './virtual-nat-options.ts'
+import type { VirtualNat } from './virtual-nat.ts'
+
+/** A peer and the NAT that it is behind. */
+export interface PunchSideOptions extends NatBehaviorOptions {
+  /** @default 1 */
+  readonly externalIps?: number
+  /** Another NAT outside of it. */
+  readonly carrier?: NatBehaviorOptions
+  /** What a survey would have found out, where that is not just what the NAT is set to. */
+  readonly measured?: NatBehavior
+  /** @default 2 */
+  readonly openerTtl?: number
+  /** Its NAT lets packets out to the STUN server alone. @default false */
+  readonly isMuted?: boolean
+}
 
 /** How two peers and what lies between them are set up. */
 export interface PunchScene {
   readonly seed: number
-  readonly one: NatBehaviorOptions
-  readonly other: NatBehaviorOptions
+  readonly one: PunchSideOptions
+  readonly other: PunchSideOptions
+  /** Both are behind the NAT of `one`. @default false */
+  readonly sharesNat?: boolean
   /** One way, from a peer to the core. */
   readonly delayMs: number
   /** On each peer's link. */
@@ -24,6 +38,10 @@ export interface PunchScene {
   readonly skewMs: number
   /** One way, over the relay, added to twice the delay. @default 5 */
   readonly relayDelayMs?: number
+  /** How far the first peer's idea of the signalled round trip is off. @default 0 */
+  readonly misjudgedMs?: number
+  /** The second peer forgets everything and starts once more at this time. */
+  readonly restartsAtMs?: number
 }
 
 /** What came of it. */
@@ -31,24 +49,19 @@ export interface PunchResult {
   /** Data went both ways over what both sides called connected. */
   readonly isDirect: boolean
   readonly recipe: string
+  /** The larger of both sides'. */
   readonly packets: number
   readonly sockets: number
   /** From the first start to both being connected. */
   readonly ms: number
+  /** To one of them being so. */
+  readonly firstMs: number
+  readonly counters: readonly Readonly<PunchCounters>[]
 }
-
-interface Side {
-  readonly machine: PunchMachine
-  readonly driver: Driver<PunchInput, PunchEffect>
-  connected:
-    { readonly socket: VirtualUdpSocket; readonly remote: TransportAddress; readonly ms: number } | undefined
-  gotData: boolean
-}
-
-const DATA = Uint8Array.of(0x80, 1, 2, 3)
 
 /** What a survey would have found out about such a NAT. */
-export function measuredBehavior(nat: NatBehaviorOptions): NatBehavior {
+export function measuredBehavior(nat: PunchSideOptions): NatBehavior {
+  if (nat.measured !== undefined) return nat.measured
   const ports: PortChoice = nat.ports ?? { kind: 'preserving' }
   const detail = ports.kind === 'sequential' ? { ports: { step: ports.step ?? 1 } } : {}
   return {
@@ -61,106 +74,108 @@ export function measuredBehavior(nat: NatBehaviorOptions): NatBehavior {
 
 /** Lets two peers punch, and sends data over what they found. */
 export function punch(scene: PunchScene): PunchResult {
-  const { seed, one, other, delayMs, loss, skewMs, relayDelayMs = 5 } = scene
-  const net = new VirtualInternet({ seed })
+  const { skewMs, restartsAtMs } = scene
+  const net = new VirtualInternet({ seed: scene.seed })
   const servers = [net.stunServer().address]
-  const hosts = [one, other].map((options) =>
-    net.host({
-      behind: net.nat({ ...options, link: { delayMs: delayMs / 2 } }),
-      link: { delayMs: delayMs / 2, loss },
-    }),
-  )
-  const relayMs = 2 * delayMs + relayDelayMs
-  const credentials = [1, 2].map(() => iceCredentials(net.random.bytes(24)))
-  const sides: Side[] = []
-  const signal = (index: number, text: string) =>
-    net.clock.setTimer(relayMs, () =>
-      sides[index]?.driver.feed({ kind: 'signal', message: decodePunchMessage(text) }),
-    )
-  for (const [index, host] of hosts.entries()) {
-    const [mine, theirs] = index === 0 ? [one, other] : [other, one]
-    const machine = new PunchMachine({
-      role: index === 0 ? 'controlling' : 'controlled',
-      family: 'ipv4',
-      localCredentials: at(credentials, index),
-      remoteCredentials: at(credentials, 1 - index),
-      ours: measuredBehavior(mine),
-      theirs: measuredBehavior(theirs),
-      servers,
-      signallingRttMs: 2 * relayMs,
-      maySendTo: () => true,
-      randomBytes: (length) => host.runtime.random.bytes(length),
-    })
-    sides.push(startSide(net, host, machine, (text) => signal(1 - index, text)))
-  }
-  sides[0]?.driver.feed({ kind: 'start' })
-  net.clock.setTimer(skewMs, () => sides[1]?.driver.feed({ kind: 'start' }))
+  const hosts = placeHosts(net, scene, servers)
+  const sides = introduce(net, hosts, scene, servers)
+  sides[0].start()
+  net.clock.setTimer(skewMs, () => sides[1].start())
+  if (restartsAtMs !== undefined) net.clock.setTimer(restartsAtMs, () => sides[1].restart())
   for (let tick = 0; tick < 40; tick++) {
     net.clock.advance(500)
-    if (sides.every(({ connected }) => connected !== undefined)) break
+    if (sides.every(({ isOver }) => isOver)) break
   }
   for (let tries = 0; tries < 5; tries++) {
-    for (const { connected } of sides) connected?.socket.send(DATA, connected.remote)
+    for (const side of sides) side.sendData()
     net.clock.advance(1000)
+    if (sides.every(({ gotData }) => gotData)) break
   }
   return {
-    isDirect: sides.every(({ connected, gotData }) => connected !== undefined && gotData),
-    recipe: sides[0]?.machine.recipe.name ?? '',
+    isDirect: sides.every(({ isConnected, gotData }) => isConnected && gotData),
+    recipe: sides[0].machine.recipe.name,
     packets: Math.max(...sides.map(({ machine }) => machine.counters.packetsSent)),
     sockets: Math.max(...sides.map(({ machine }) => machine.counters.sockets)),
-    ms: Math.max(...sides.map(({ connected }) => connected?.ms ?? Infinity)),
+    ms: Math.max(...sides.map(({ connectedMs }) => connectedMs)),
+    firstMs: Math.min(...sides.map(({ connectedMs }) => connectedMs)),
+    counters: sides.map(({ machine }) => machine.counters),
   }
 }
 
-function at<T>(items: readonly T[], index: number): T {
-  const item = items[index]
-  if (item === undefined) throw new RangeError(`no item ${index}`)
-  return item
+function placeHosts(
+  net: VirtualInternet,
+  scene: PunchScene,
+  servers: readonly TransportAddress[],
+): readonly [VirtualHost, VirtualHost] {
+  const { one, other, delayMs, loss, sharesNat = false } = scene
+  const link = { delayMs: delayMs / 2, loss }
+  const near = placeNat(net, one, delayMs / 2, servers)
+  const far = sharesNat ? near : placeNat(net, other, delayMs / 2, servers)
+  return [net.host({ behind: near, link }), net.host({ behind: far, link })]
 }
 
-function startSide(
+function placeNat(
   net: VirtualInternet,
-  host: VirtualHost,
-  machine: PunchMachine,
-  signal: (text: string) => void,
-): Side {
-  const sockets = new Map<number, VirtualUdpSocket>()
-  const driver = new Driver<PunchInput, PunchEffect>(machine, host.runtime.clock, (effect) => {
-    switch (effect.kind) {
-      case 'open': {
-        const socket = host.openUdp({ family: effect.family })
-        socket.wakesPromises = false
-        sockets.set(effect.socket, socket)
-        socket.onPacket = ({ bytes, from }) => {
-          // RFC 7983: 0 to 3 is STUN; 128 is ours here.
-          if (bytes[0] === DATA[0]) side.gotData = true
-          else driver.feed({ kind: 'received', socket: effect.socket, bytes, from })
-        }
-        driver.feed({ kind: 'opened', socket: effect.socket, local: socket.local })
-        return
-      }
-      case 'close':
-        sockets.get(effect.socket)?.close()
-        sockets.delete(effect.socket)
-        return
-      case 'send':
-        sockets
-          .get(effect.socket)
-          ?.send(effect.bytes, effect.to, effect.ttl === undefined ? undefined : { ttl: effect.ttl })
-        return
-      case 'signal':
-        return signal(encodePunchMessage(effect.message))
-      case 'connected': {
-        const socket = sockets.get(effect.socket)
-        if (socket !== undefined) side.connected = { socket, remote: effect.remote, ms: net.clock.nowMs() }
-        return
-      }
-      case 'failed':
-        return
-      default:
-        unreachable(effect)
-    }
-  })
-  const side: Side = { machine, driver, connected: undefined, gotData: false }
-  return side
+  { carrier, isMuted = false, ...options }: PunchSideOptions,
+  delayMs: number,
+  servers: readonly TransportAddress[],
+): VirtualNat {
+  const nat: NatOptions = {
+    ...options,
+    link: { delayMs },
+    ...(isMuted ? { rules: { destinations: servers.map(({ ip }) => ip) } } : {}),
+  }
+  if (carrier === undefined) return net.nat(nat)
+  const outer = net.nat({ ...carrier, lan: '100.64.0.0/10', link: { delayMs } })
+  return net.nat({ ...nat, behind: outer, link: {} })
+}
+
+function introduce(
+  net: VirtualInternet,
+  hosts: readonly [VirtualHost, VirtualHost],
+  scene: PunchScene,
+  servers: readonly TransportAddress[],
+): readonly [PunchSide, PunchSide] {
+  const { one, other, delayMs, relayDelayMs = 5, misjudgedMs = 0 } = scene
+  const relayMs = 2 * delayMs + relayDelayMs
+  const [mine, theirs] = [iceCredentials(net.random.bytes(24)), iceCredentials(net.random.bytes(24))]
+  const behaviors = [measuredBehavior(one), measuredBehavior(other)] as const
+  const shared = {
+    family: 'ipv4',
+    servers,
+    signallingRttMs: 2 * relayMs + misjudgedMs,
+    maySendTo: () => true,
+  } as const
+  const tell = (side: () => PunchSide) => (text: string) => {
+    net.clock.setTimer(relayMs, () => side().signalled(decodePunchMessage(text)))
+  }
+  const near: PunchSide = new PunchSide(
+    net.clock,
+    hosts[0],
+    tell(() => far),
+    {
+      ...shared,
+      role: 'controlling',
+      localCredentials: mine,
+      remoteCredentials: theirs,
+      ours: behaviors[0],
+      theirs: behaviors[1],
+      ...(one.openerTtl === undefined ? {} : { openerTtl: one.openerTtl }),
+    },
+  )
+  const far: PunchSide = new PunchSide(
+    net.clock,
+    hosts[1],
+    tell(() => near),
+    {
+      ...shared,
+      role: 'controlled',
+      localCredentials: theirs,
+      remoteCredentials: mine,
+      ours: behaviors[1],
+      theirs: behaviors[0],
+      ...(other.openerTtl === undefined ? {} : { openerTtl: other.openerTtl }),
+    },
+  )
+  return [near, far]
 }

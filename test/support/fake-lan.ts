@@ -1,18 +1,12 @@
-import { ReachError } from '../../lib/base/errors.ts'
-import type {
-  Gateway,
-  Network,
-  NetworkInterface,
-  OpenUdpOptions,
-  Runtime,
-  UdpSocket,
-} from '../../lib/base/runtime.ts'
+import type { Gateway, OpenUdpOptions, Runtime, UdpSocket } from '../../lib/base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../../lib/base/transport-address.ts'
 import { transportAddress } from '../../lib/base/transport-address.ts'
 import type { VirtualClock } from '../sim/virtual-clock.ts'
 import { VirtualInternet } from '../sim/virtual-internet.ts'
 import { FakeMappingServer } from './fake-mapping-server.ts'
 import type { FakeServerBehavior } from './fake-mapping-server.ts'
+import type { LanHost } from './lan-network.ts'
+import { LanSockets, lanNetwork, passTime } from './lan-network.ts'
 
 export const GATEWAY_IP = '192.168.1.1'
 export const CLIENT_IP = '192.168.1.10'
@@ -22,31 +16,29 @@ export const CLIENT_IP6 = '2001:db8:1::10'
 const MAPPER_PORT = 5351
 const ANNOUNCEMENT_PORT = 5350
 
-interface OpenSocket extends UdpSocket {
-  readonly options: OpenUdpOptions
-}
-
 /** A host on a LAN with fake gateways, on virtual time; packets take a millisecond. */
-export class FakeLan {
+export class FakeLan implements LanHost {
   readonly clock: VirtualClock
   readonly runtime: Runtime
   /** What the host's routing table says. */
   gateways: Gateway[] = []
   readonly servers: FakeMappingServer[] = []
+  readonly interfaceName = 'eth0'
   /** This host's addresses. */
   ips: string[] = [CLIENT_IP, CLIENT_IP6, 'fe80::10%eth0']
   /** Where each datagram of the host went, in order. */
   readonly sent: TransportAddress[] = []
   /** Ports that another program has. */
   readonly takenPorts = new Set<number>()
-  readonly #sockets = new Set<OpenSocket>()
+  readonly #sockets: LanSockets<Pick<OpenUdpOptions, 'joins'>>
   #nextPort = 50_000
 
   constructor(seed = 1) {
     const internet = new VirtualInternet({ seed })
     this.clock = internet.clock
     const { runtime } = internet.host()
-    this.runtime = { ...runtime, network: this.#network(runtime.network) }
+    this.#sockets = new LanSockets(this.clock)
+    this.runtime = { ...runtime, network: lanNetwork(this, runtime.network) }
   }
 
   /** Sockets that the host has open. */
@@ -66,9 +58,8 @@ export class FakeLan {
   /** A server sends to the group that hosts listen in; `from` lies about who it is. */
   announce(packets: readonly Uint8Array[], from: string): void {
     for (const socket of this.#sockets) {
-      if (socket.local.port !== ANNOUNCEMENT_PORT || (socket.options.joins ?? []).length === 0) continue
-      for (const bytes of packets)
-        this.#later(1, () => socket.onPacket?.({ bytes, from: transportAddress(from, MAPPER_PORT) }))
+      if (socket.local.port !== ANNOUNCEMENT_PORT || (socket.joins ?? []).length === 0) continue
+      for (const bytes of packets) this.#sockets.deliver(socket, bytes, transportAddress(from, MAPPER_PORT))
     }
   }
 
@@ -78,68 +69,30 @@ export class FakeLan {
   }
 
   /** Lets virtual time pass, promises and timers in their order. */
-  async pass(ms: number): Promise<void> {
-    const { clock } = this
-    await this.run(new Promise<void>((resolve) => clock.setTimer(ms, resolve)), ms + 1)
+  pass(ms: number): Promise<void> {
+    return passTime(this.clock, ms)
   }
 
-  #network(virtual: Network): Network {
-    return {
-      setsDontFragment: true,
-      // Async, so that what it refuses rejects.
-      openUdp: async (options) => Promise.resolve(this.#open(options)),
-      connectTcp: (to, options) => virtual.connectTcp(to, options),
-      interfaces: () => this.#interfaces(),
-      defaultGateways: () => Promise.resolve(this.gateways),
-      sourceIpTowards: ({ family }) =>
-        Promise.resolve(this.ips.find((ip) => ip.includes(':') === (family === 'ipv6'))),
-      traceHops: () => Promise.resolve(undefined),
-    }
+  /** Where packets of a family leave from. */
+  sourceIp(family: AddressFamily): string | undefined {
+    return this.ips.find((ip) => ip.includes(':') === (family === 'ipv6'))
   }
 
-  #interfaces(): readonly NetworkInterface[] {
-    const addresses = this.ips.map((ip) =>
-      ip.includes(':')
-        ? ({ family: 'ipv6', ip, prefixLength: 64 } as const)
-        : ({ family: 'ipv4', ip, prefixLength: 24 } as const),
-    )
-    return [{ name: 'eth0', addresses }]
-  }
-
-  #open(options: OpenUdpOptions): UdpSocket {
-    const { family, ip = family === 'ipv4' ? '0.0.0.0' : '::', port = this.#nextPort++ } = options
-    if (this.takenPorts.has(port)) throw new ReachError('ERR_REACH_ADDRESS_IN_USE', `port ${port} is taken`)
-    const socket: OpenSocket = {
-      options,
-      local: transportAddress(ip, port),
-      onPacket: undefined,
-      onSendError: undefined,
-      send: (bytes, to) => this.#deliver(socket, bytes, to),
-      close: () => {
-        this.#sockets.delete(socket)
-        socket.onPacket = undefined
-      },
-    }
-    this.#sockets.add(socket)
-    return socket
-  }
-
-  #deliver(socket: OpenSocket, bytes: Uint8Array, to: TransportAddress): void {
-    this.sent.push(to)
-    const server = this.servers.find(({ ip }) => ip === to.ip)
-    if (server === undefined || to.port !== MAPPER_PORT) return
-    this.#later(1, () => {
-      for (const { bytes: answer, delayMs, fromPort } of server.receive(bytes, socket.local))
-        this.#later(delayMs, () =>
-          socket.onPacket?.({ bytes: answer, from: transportAddress(server.ip, fromPort) }),
-        )
+  open(options: OpenUdpOptions): UdpSocket {
+    return this.#sockets.open({
+      ...{ options, about: { joins: options.joins ?? [] }, port: this.#nextPort++ },
+      isTaken: (port) => this.takenPorts.has(port),
+      send: (socket, bytes, to) => this.#deliver(socket, bytes, to),
     })
   }
 
-  #later(delayMs: number, callback: () => void): void {
-    this.clock.setTimer(delayMs, () => {
-      callback()
-      this.clock.noteUserCode()
+  #deliver(socket: UdpSocket, bytes: Uint8Array, to: TransportAddress): void {
+    this.sent.push(to)
+    const server = this.servers.find(({ ip }) => ip === to.ip)
+    if (server === undefined || to.port !== MAPPER_PORT) return
+    this.#sockets.later(1, () => {
+      for (const { bytes: answer, delayMs, fromPort } of server.receive(bytes, socket.local))
+        this.#sockets.deliver(socket, answer, transportAddress(server.ip, fromPort), delayMs)
     })
   }
 }

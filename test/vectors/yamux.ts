@@ -44,6 +44,15 @@ export const yamuxClientBytes = hex(
     '00 03 0000 00000000 00000000', // go away
 )
 
+/** The same for a stream that carries datagrams. */
+export const openWebDatagrams = hex(
+  '02' + // version
+    '0005' + // five bytes follow
+    '03' + // length of the service
+    '776562' + // web
+    '01', // datagrams
+)
+
 /** OPEN of the service `web`, byte by byte as docs/wire.md has it; by hand. */
 export const openWeb = hex(
   '01' + // version

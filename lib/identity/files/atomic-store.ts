@@ -36,6 +36,8 @@ export class AtomicStore<State> {
   #latest: State
   #waiting: Waiting[] = []
   #isWriting = false
+  /** Settles when the last write has; never rejects. */
+  #writing: Promise<void> = Promise.resolve()
 
   private constructor(options: AtomicStoreOptions<State>, state: State) {
     this.#options = options
@@ -68,9 +70,14 @@ export class AtomicStore<State> {
     this.#latest = state
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ resolve, reject })
-      if (!this.#isWriting) void this.#write()
+      if (!this.#isWriting) this.#writing = this.#write()
     })
     return result
+  }
+
+  /** Resolves when nothing is on its way to the disk any more, whether it was taken or refused. */
+  async flush(): Promise<void> {
+    await this.#writing
   }
 
   async #write(): Promise<void> {

@@ -10,6 +10,8 @@ import { MAX_CHAIN_CERTIFICATES } from '../certificate/verify-chain.ts'
 import { decideTrust } from '../trust/decide-trust.ts'
 import type { PeerIdentity, TrustPolicy } from '../trust/trust-policy.ts'
 import type { TrustStore } from '../trust/trust-store.ts'
+import type { KeyExporter } from './key-exporter.ts'
+import { keyExporterOf } from './key-exporter.ts'
 import { tlsFailure } from './tls-failure.ts'
 import { decodeVerdict, encodeAccepted, encodeRefused } from './verdict.ts'
 
@@ -19,6 +21,8 @@ export interface SecureChannel {
   readonly stream: Duplex
   /** Who the other side is. */
   readonly peer: PeerIdentity
+  /** Keys for what travels beside the stream. */
+  readonly exporter: KeyExporter
 }
 
 /** What both sides of a handshake need. */
@@ -61,9 +65,9 @@ export async function authenticate(
   handshake: Promise<TLSSocket>,
   options: SecureChannelOptions,
 ): Promise<SecureChannel> {
-  const { stream, peer, accepted } = await authenticateEarly(transport, handshake, options)
+  const { accepted, ...channel } = await authenticateEarly(transport, handshake, options)
   await accepted
-  return { stream, peer }
+  return channel
 }
 
 /** The same up to our own verdict: see {@link EarlyChannel}. */
@@ -87,7 +91,7 @@ export async function authenticateEarly(
     socket.write(encodeAccepted())
     const accepted = awaitVerdict(socket, transport, peer, { aborted, deadline, trust: options.trust })
     accepted.catch(ignore) // whoever reads waits for it
-    return { stream: socket, peer, accepted }
+    return { stream: socket, peer, exporter: keyExporterOf(socket), accepted }
   } catch (error) {
     deadline[Symbol.dispose]()
     if (socket !== undefined && !isAccepted && isOwnRefusal(error)) farewell(socket, error, clock)

@@ -1,6 +1,6 @@
 import type { Fact } from '../../base/fact.ts'
 import { measured, unknown } from '../../base/fact.ts'
-import { printable } from './printable.ts'
+import { printable } from '../../net/outward/printable.ts'
 
 /** A server's clock as one HTTP answer showed it, and ours beside it. */
 export interface DateSample {

@@ -3,8 +3,8 @@ import type { RelayUrl } from '../../base/relay-url.ts'
 import type { ResolveOutcome, Runtime } from '../../base/runtime.ts'
 import type { AddressFamily, TransportAddress } from '../../base/transport-address.ts'
 import type { EgressTransport } from '../report.ts'
-import { all, attempt } from './attempt.ts'
-import type { StepLimits } from './attempt.ts'
+import { all, attempt } from '../../net/outward/attempt.ts'
+import type { StepLimits } from '../../net/outward/attempt.ts'
 import {
   failedFinding,
   needsTcpFinding,
@@ -15,14 +15,14 @@ import {
 } from './egress-finding.ts'
 import type { EgressLedger } from './egress-ledger.ts'
 import { httpGet } from './http.ts'
-import { owned } from './owned-socket.ts'
+import { owned } from '../../net/outward/owned-socket.ts'
 import { hostHeader, parseRelayInfo, relayInfoRequest } from './relay-info.ts'
-import { lookupHost } from './resolve-hosts.ts'
+import { lookupHost } from '../../net/outward/resolve-hosts.ts'
 import { stunOverTcp } from './stun-over-tcp.ts'
-import { connect, probeTcp } from './tcp.ts'
-import type { FamilyOutcome, TcpConnection, TcpProbe } from './tcp.ts'
-import { secure } from './tls.ts'
-import { openWebSocket } from './websocket.ts'
+import { connect, probeTcp } from '../../net/outward/tcp.ts'
+import type { FamilyOutcome, TcpConnection, TcpProbe } from '../../net/outward/tcp.ts'
+import { secure } from '../../net/outward/tls.ts'
+import { openWebSocket } from '../../net/outward/websocket.ts'
 
 /** One probe of one relay: what its steps share. */
 export interface RelayProbe {

@@ -2,10 +2,10 @@ import { toHex } from '../../base/hex.ts'
 import type { ResolveOutcome, Runtime } from '../../base/runtime.ts'
 import { isIp } from '../../base/transport-address.ts'
 import type { DnsFact } from '../report.ts'
-import type { StepLimits } from './attempt.ts'
+import type { StepLimits } from '../../net/outward/attempt.ts'
 import { readDnsAnswers } from './dns-answers.ts'
 import type { DnsAnswer, DnsQuestion } from './dns-answers.ts'
-import { attempt } from './attempt.ts'
+import { attempt } from '../../net/outward/attempt.ts'
 
 export interface ProbeDnsOptions {
   readonly signal?: AbortSignal

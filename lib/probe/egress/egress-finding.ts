@@ -4,11 +4,11 @@ import { inferred, measured, unknown } from '../../base/fact.ts'
 import type { ResolveOutcome } from '../../base/runtime.ts'
 import { formatAddress } from '../../base/transport-address.ts'
 import type { EgressFact } from '../report.ts'
-import type { Attempt, Failure } from './attempt.ts'
-import type { CertificateFacts, CertificateValidity } from './certificate.ts'
-import type { FamilyOutcome } from './tcp.ts'
-import type { TlsConnection, TlsTrust } from './tls.ts'
-import type { WebSocketAnswer } from './websocket.ts'
+import type { Attempt, Failure } from '../../net/outward/attempt.ts'
+import type { CertificateFacts, CertificateValidity } from '../../net/outward/certificate.ts'
+import type { FamilyOutcome } from '../../net/outward/tcp.ts'
+import type { TlsConnection, TlsTrust } from '../../net/outward/tls.ts'
+import type { WebSocketAnswer } from '../../net/outward/websocket.ts'
 
 /** What one step says about a way out; `ms` is the time it took. The rest of an EgressFact says which way. */
 export type EgressFinding = Omit<EgressFact, 'relay' | 'transport' | 'port'>

@@ -3,21 +3,26 @@ import type { Fact } from '../../base/fact.ts'
 import { measured, unknown } from '../../base/fact.ts'
 import type { RelayUrl } from '../../base/relay-url.ts'
 import type { Runtime } from '../../base/runtime.ts'
+import type { SshUrl } from '../../base/ssh-url.ts'
+import { formatSshUrl } from '../../base/ssh-url.ts'
 import type { AddressFamily, TransportAddress } from '../../base/transport-address.ts'
 import { formatAddress } from '../../base/transport-address.ts'
 import type { CaptivePortalFact, DnsFact, EgressFact, PerFamily, ProxyFact } from '../report.ts'
 import { detectCaptivePortal } from './captive-portal.ts'
 import { clockSkew } from './clock-skew.ts'
 import { probeDns } from './dns.ts'
-import type { ProxyEnvironment } from './proxy-environment.ts'
-import { proxyFor } from './proxy-environment.ts'
+import type { ProxyEnvironment } from '../../net/outward/proxy-environment.ts'
+import { proxyFor } from '../../net/outward/proxy-environment.ts'
 import type { RelayEgress } from './relay-egress.ts'
 import { probeRelay } from './relay-egress.ts'
 import type { TcpMapping } from './stun-over-tcp.ts'
+import { probeSsh } from './ssh-egress.ts'
 import { stunOverTcp } from './stun-over-tcp.ts'
 
 export interface EgressSurveyOptions {
   readonly relays: readonly RelayUrl[]
+  /** SSH servers in place of relays. */
+  readonly ssh: readonly SshUrl[]
   /** STUN servers, which are asked over TCP here. */
   readonly stunServers: readonly TransportAddress[]
   /** Names to judge the resolver by. */
@@ -48,6 +53,8 @@ const PORTAL_TIMEOUT_MS = 1200
 /** Ours: a server that does not answer over TCP by then is not what the network is judged by. */
 const STUN_TCP_TIMEOUT_MS = 1500
 const MAX_STUN_TCP_SERVERS = 4
+/** Ours: as for a relay; sshd under load lets connections wait. */
+const SSH_TIMEOUT_MS = 2500
 
 /** Tries all ways out beside each other. Rejects only when the signal fires for another reason than time. */
 export async function surveyEgress(runtime: Runtime, options: EgressSurveyOptions): Promise<EgressFindings> {
@@ -56,12 +63,13 @@ export async function surveyEgress(runtime: Runtime, options: EgressSurveyOption
     if (!isForeignFamily(fact)) onFact?.(fact)
   }
   const late = 'there was no time to find out'
-  const [perRelay, mappings, captivePortal, dns] = await Promise.all([
+  const [perRelay, ssh, mappings, captivePortal, dns] = await Promise.all([
     Promise.all(
       relays.map((relay) =>
         inTime(probeRelay(runtime, relay, { env, signal, budgetMs, onFact: tell }), undefined),
       ),
     ),
+    Promise.all(options.ssh.map((url) => askSshServer(runtime, url, options))),
     askStunServers(runtime, options),
     inTime(
       detectCaptivePortal(runtime, {
@@ -80,7 +88,7 @@ export async function surveyEgress(runtime: Runtime, options: EgressSurveyOption
   const probed = perRelay.filter((one) => one !== undefined)
   const overTcp = [...probed.flatMap((one) => one.overTcp), ...mappings]
   return {
-    facts: probed.flatMap((one) => one.facts).filter((fact) => !isForeignFamily(fact)),
+    facts: [...probed.flatMap((one) => one.facts).filter((fact) => !isForeignFamily(fact)), ...ssh],
     tcpWorks: { ipv4: tcpFact(probed, mappings, 'ipv4'), ipv6: tcpFact(probed, mappings, 'ipv6') },
     overTcp,
     captivePortal,
@@ -105,6 +113,19 @@ async function inTime<T>(work: Promise<T>, otherwise: T): Promise<T> {
     if (ReachError.is(error, 'ERR_REACH_TIMEOUT')) return otherwise
     throw error
   }
+}
+
+async function askSshServer(
+  runtime: Runtime,
+  url: SshUrl,
+  { signal, budgetMs, onFact }: EgressSurveyOptions,
+): Promise<EgressFact> {
+  const limits = { signal, timeoutMs: Math.min(SSH_TIMEOUT_MS, budgetMs) }
+  const late = unknown<boolean>('there was no time to find out')
+  const about = { relay: formatSshUrl(url), transport: 'ssh', port: url.port } as const
+  const fact = await inTime<EgressFact>(probeSsh(runtime, url, limits), { ...about, ...late })
+  onFact?.(fact)
+  return fact
 }
 
 /** Which STUN servers answer over TCP; those that don't may simply not offer it. */

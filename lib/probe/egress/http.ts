@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream'
 import type { Runtime } from '../../base/runtime.ts'
 import { exchange, readBody } from '../../net/http-exchange.ts'
 import { protocolError } from '../../net/protocol-error.ts'
-import { attempt } from './attempt.ts'
-import type { Attempt, StepLimits } from './attempt.ts'
+import { attempt } from '../../net/outward/attempt.ts'
+import type { Attempt, StepLimits } from '../../net/outward/attempt.ts'
 
 /** Ours: a relay's description takes some 200 bytes, a login page's first lines are enough to know it. */
 export const MAX_BODY_BYTES = 64 * 1024

@@ -1,8 +1,8 @@
 import { measured, inferred, unknown } from '../../base/fact.ts'
 import type { CaptivePortalFact } from '../report.ts'
 import type { HttpResponse } from './http.ts'
-import { parseUrl } from './parse-url.ts'
-import { printable } from './printable.ts'
+import { parseUrl } from '../../net/outward/parse-url.ts'
+import { printable } from '../../net/outward/printable.ts'
 
 /** One question to which the genuine answer is known: 204, no content. */
 export interface PortalCheck {

@@ -5,16 +5,16 @@ import { inferred, measured, unknown } from '../../base/fact.ts'
 import type { RelayUrl } from '../../base/relay-url.ts'
 import type { Runtime } from '../../base/runtime.ts'
 import type { ProxyFact } from '../report.ts'
-import type { StepLimits } from './attempt.ts'
-import { openTunnel } from './connect-proxy.ts'
-import type { TunnelDead } from './connect-proxy.ts'
+import type { StepLimits } from '../../net/outward/attempt.ts'
+import { openTunnel } from '../../net/outward/connect-proxy.ts'
+import type { TunnelDead } from '../../net/outward/connect-proxy.ts'
 import type { EgressFinding } from './egress-finding.ts'
 import { failedFinding, tlsFinding } from './egress-finding.ts'
 import { httpGet } from './http.ts'
-import { owned } from './owned-socket.ts'
-import type { Proxy, ProxyChoice } from './proxy-environment.ts'
+import { owned } from '../../net/outward/owned-socket.ts'
+import type { Proxy, ProxyChoice } from '../../net/outward/proxy-environment.ts'
 import { relayInfoRequest } from './relay-info.ts'
-import { secure } from './tls.ts'
+import { secure } from '../../net/outward/tls.ts'
 
 /** What a proxy is worth, and whether this relay can be reached through it; no way is reported where none is named. */
 export interface ProxyEgress {
@@ -38,7 +38,7 @@ export async function probeProxy(
       }
     case 'unsupported': {
       const { source, scheme } = choice
-      const fact = unknown<never>(`${source} names a ${scheme} proxy, which can't be used yet`)
+      const fact = unknown<never>(`${source} names a ${scheme} proxy, which can't be used`)
       return { proxy: { ...fact, source }, way: fact }
     }
     case 'invalid': {
@@ -71,14 +71,17 @@ async function tunnelled(
     case 'open': {
       using socket = owned(tunnel.socket)
       const way = await insideTunnel(runtime, relay, socket.socket, limits)
-      const evidence = [`CONNECT ${formatEndpoint(relay)} ${via}`, ...way.evidence]
+      const evidence = [
+        `${proxy.kind === 'connect' ? 'CONNECT' : 'SOCKS to'} ${formatEndpoint(relay)} ${via}`,
+        ...way.evidence,
+      ]
       const fact = measured('works' as const, `it opened a connection to ${formatEndpoint(relay)}`)
       return { proxy: { ...fact, address, source }, way: { ...way, evidence, ms: ms + (way.ms ?? 0) } }
     }
     case 'refused':
       return {
         proxy: { ...measured('refuses', tunnel.message), address, source },
-        way: { ...measured(false, `${via}: ${tunnel.message}`), error: `HTTP ${tunnel.status}`, ms },
+        way: { ...measured(false, `${via}: ${tunnel.message}`), error: tunnel.code, ms },
       }
     case 'dead':
       return {

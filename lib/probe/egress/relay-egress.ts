@@ -1,14 +1,14 @@
 import type { RelayUrl } from '../../base/relay-url.ts'
 import type { ResolveOutcome, Runtime } from '../../base/runtime.ts'
 import type { EgressFact } from '../report.ts'
-import { all, stepDeadline } from './attempt.ts'
+import { all, stepDeadline } from '../../net/outward/attempt.ts'
 import { directTransports, probeDirect } from './direct-egress.ts'
 import type { RelayProbe } from './direct-egress.ts'
 import { EgressLedger } from './egress-ledger.ts'
 import type { RelayEgress } from './egress-ledger.ts'
 import { probeProxy } from './proxy-egress.ts'
-import { proxyFor } from './proxy-environment.ts'
-import type { ProxyChoice, ProxyEnvironment } from './proxy-environment.ts'
+import { proxyFor } from '../../net/outward/proxy-environment.ts'
+import type { ProxyChoice, ProxyEnvironment } from '../../net/outward/proxy-environment.ts'
 
 export type { RelayEgress } from './egress-ledger.ts'
 
@@ -69,7 +69,7 @@ export async function probeRelay(
     // The budget is used up: what is in the ledger by now is the result.
     if (error !== budget.signal.reason) throw error
   }
-  const expected = choice.kind === 'proxy' ? [...direct, 'connect-proxy' as const] : direct
+  const expected = choice.kind === 'proxy' ? [...direct, proxyTransport(choice)] : direct
   return ledger.close(expected, `not known within ${budgetMs} ms`)
 }
 
@@ -79,5 +79,9 @@ async function throughProxy(
 ): Promise<void> {
   const { proxy, way } = await probeProxy(runtime, relay, choice, limits)
   ledger.proxy = proxy
-  if (way !== undefined) ledger.add('connect-proxy', way)
+  if (way !== undefined) ledger.add(proxyTransport(choice), way)
+}
+
+function proxyTransport(choice: ProxyChoice): 'connect-proxy' | 'socks5' {
+  return choice.kind === 'proxy' && choice.proxy.kind === 'socks5' ? 'socks5' : 'connect-proxy'
 }

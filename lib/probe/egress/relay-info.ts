@@ -5,7 +5,7 @@ import { formatEndpoint } from '../../base/endpoint.ts'
 import type { TransportAddress } from '../../base/transport-address.ts'
 import { isIp, sameAddress, transportAddress } from '../../base/transport-address.ts'
 import type { HttpGet, HttpResponse } from './http.ts'
-import { printable } from './printable.ts'
+import { printable } from '../../net/outward/printable.ts'
 
 /** Where relays describe themselves (docs/wire.md, RFC 8615). */
 export const RELAY_INFO_PATH = '/.well-known/p2p-reach.json'

@@ -10,10 +10,11 @@ import {
 } from '../../protocol/stun/message.ts'
 import { StunStreamParser } from '../../protocol/stun/tcp-framing.ts'
 import { protocolError } from '../../net/protocol-error.ts'
-import { attempt, orAbort } from './attempt.ts'
-import type { Attempt } from './attempt.ts'
-import { owned } from './owned-socket.ts'
-import { connect } from './tcp.ts'
+import { orAbort } from '../../base/deadline.ts'
+import { attempt } from '../../net/outward/attempt.ts'
+import type { Attempt } from '../../net/outward/attempt.ts'
+import { owned } from '../../net/outward/owned-socket.ts'
+import { connect } from '../../net/outward/tcp.ts'
 
 export interface StunOverTcpOptions {
   readonly signal?: AbortSignal

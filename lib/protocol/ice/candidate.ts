@@ -96,6 +96,23 @@ export function localCandidate(parts: LocalCandidateParts): LocalCandidate {
   }
 }
 
+/** What a check tells of where it came from, when nobody has named that (RFC 8445 §7.3.1.3); the priority is the check's. */
+export function peerReflexiveCandidate(
+  local: LocalCandidate,
+  address: TransportAddress,
+  priority: number,
+): Candidate {
+  return {
+    type: 'prflx',
+    address,
+    priority,
+    foundation: `p${foundationOf('prflx', address)}`,
+    ...(local.tcpType === undefined ? {} : { tcpType: OTHER_TCP_TYPE[local.tcpType] }),
+  }
+}
+
+const OTHER_TCP_TYPE = { active: 'passive', passive: 'active', so: 'so' } as const
+
 /** RFC 8445 §5.1.1.3. A checksum suffices: a collision costs order, not correctness. */
 export function foundationOf(type: CandidateType, base: TransportAddress, serverIp = ''): string {
   const text = [type, base.ip, serverIp, base.transport].join(' ')

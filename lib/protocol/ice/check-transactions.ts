@@ -19,6 +19,8 @@ export interface CheckTransaction {
   readonly sentMs: number
   sends: number
   dueMs: number
+  /** Another check has taken its place: it is not repeated, and its end says nothing (RFC 8445 §7.3.1.4). */
+  isCancelled: boolean
 }
 
 /** What is due of a transaction: send it again, or give it up. */
@@ -37,9 +39,14 @@ export class CheckTransactions {
     return next
   }
 
-  add(transaction: Omit<CheckTransaction, 'sends' | 'dueMs'>): void {
+  add(transaction: Omit<CheckTransaction, 'sends' | 'dueMs' | 'isCancelled'>): void {
     const { id, sentMs, rtoMs } = transaction
-    this.#open.set(transactionKey(id), { ...transaction, sends: 1, dueMs: sentMs + rtoMs })
+    this.#open.set(transactionKey(id), {
+      ...transaction,
+      sends: 1,
+      dueMs: sentMs + rtoMs,
+      isCancelled: false,
+    })
   }
 
   /** The transaction that a response belongs to; it stays until {@link finish}. */
@@ -60,12 +67,23 @@ export class CheckTransactions {
     const due: DueTransaction[] = []
     for (const [key, transaction] of this.#open) {
       if (transaction.dueMs > nowMs) continue
+      if (transaction.isCancelled) {
+        this.#open.delete(key)
+        continue
+      }
       const isOver = transaction.sends >= MAX_SENDS || transaction.purpose === 'consent'
       if (isOver) this.#open.delete(key)
       else repeat(transaction, nowMs)
       due.push({ transaction, isOver })
     }
     return due
+  }
+
+  /** Stops the check of a pair; what answers it still counts, while it would have waited for that. */
+  cancel(pair: CandidatePair): void {
+    for (const transaction of this.#open.values()) {
+      if (transaction.pair === pair && transaction.purpose === 'check') transaction.isCancelled = true
+    }
   }
 
   /** Forgets the transactions of a pair that is over. */

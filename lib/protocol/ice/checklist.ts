@@ -78,6 +78,8 @@ export class Checklist {
   /** A check of the pair went through: those like it may go on (RFC 8445 §7.2.5.3.3). */
   succeed(pair: CandidatePair): void {
     pair.state = 'succeeded'
+    // The answer to a check that another was to take the place of.
+    this.#forgetTriggered(pair)
     for (const other of this.#pairs.values()) {
       if (other.state === 'frozen' && other.foundation === pair.foundation) other.state = 'waiting'
     }
@@ -93,8 +95,7 @@ export class Checklist {
     const gone = [...this.#pairs.values()].filter(({ local }) => local.socket === socket)
     for (const pair of gone) {
       this.#pairs.delete(pair.key)
-      const index = this.#triggered.indexOf(pair)
-      if (index >= 0) this.#triggered.splice(index, 1)
+      this.#forgetTriggered(pair)
     }
     return gone
   }
@@ -104,6 +105,11 @@ export class Checklist {
     for (const pair of this.#pairs.values()) {
       pair.priority = pairPriority(role, pair.local.priority, pair.remote.priority)
     }
+  }
+
+  #forgetTriggered(pair: CandidatePair): void {
+    const index = this.#triggered.indexOf(pair)
+    if (index >= 0) this.#triggered.splice(index, 1)
   }
 
   #startsWaiting(pair: CandidatePair): boolean {

@@ -1,32 +1,21 @@
 import { unreachable } from '../../base/exhaustive.ts'
 import type { Machine } from '../../base/machine.ts'
-import { sameAddress } from '../../base/transport-address.ts'
 import type { TransportAddress } from '../../base/transport-address.ts'
 import type { DecodedStunMessage } from '../stun/message.ts'
-import { shortTermKey } from '../stun/integrity.ts'
-import { MAX_LOCAL_PREFERENCE, candidatePriority, foundationOf } from './candidate.ts'
+import { AgreedRole } from './agreed-role.ts'
+import { peerReflexiveCandidate } from './candidate.ts'
 import type { Candidate, LocalCandidate } from './candidate.ts'
 import type { CandidatePair, IceRole } from './candidate-pair.ts'
-import { CheckTransactions, MIN_CHECK_RTO_MS } from './check-transactions.ts'
 import type { CheckTransaction } from './check-transactions.ts'
 import { Checklist } from './checklist.ts'
-import {
-  CheckKeys,
-  assertIceCredentials,
-  encodeCheck,
-  encodeCheckSuccess,
-  encodeRoleConflict,
-  readCheck,
-  readCheckAnswer,
-  readCheckMessage,
-} from './connectivity-check.ts'
-import type { IceCredentials, ReceivedCheck } from './connectivity-check.ts'
-import { CONSENT_TIMEOUT_MS, Consent } from './consent.ts'
+import { CheckKeys, assertIceCredentials, readCheckMessage } from './connectivity-check.ts'
+import type { IceCredentials } from './connectivity-check.ts'
 import { iceAgentDefaults } from './ice-agent-options.ts'
 import type { IceAgentOptions, IceCounters, IceEffect, IceInput } from './ice-agent-options.ts'
-
-/** Ours: local candidates of one peer; 32 × 32 pairs are cut to the limit of the checklist anyway. */
-const MAX_LOCAL_CANDIDATES = 32
+import { IncomingChecks } from './incoming-checks.ts'
+import { KnownCandidates } from './known-candidates.ts'
+import { OutgoingChecks } from './outgoing-checks.ts'
+import { PairSelection } from './pair-selection.ts'
 
 /**
  * An ICE agent (RFC 8445) for one data stream of one component, with trickle (RFC 8838), regular nomination and consent
@@ -44,38 +33,30 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
     candidatesRefused: 0,
   }
   readonly #options: Required<IceAgentOptions>
-  readonly #tieBreaker: bigint
+  readonly #role: AgreedRole
   readonly #effects: IceEffect[] = []
-  readonly #transactions = new CheckTransactions()
-  #role: IceRole
-  #credentials: IceCredentials
-  #localKey: Uint8Array
-  #keys: CheckKeys | undefined
+  readonly #checks: OutgoingChecks
+  readonly #selection: PairSelection
+  readonly #incoming: IncomingChecks
   #checklist: Checklist
-  #locals: LocalCandidate[] = []
-  #remotes: Candidate[] = []
-  #localEnded = false
-  #remoteEnded = false
+  #candidates: KnownCandidates
   #hasFailed = false
-  #checksLeft: number
-  #nextCheckMs = -Infinity
-  #consent: Consent | undefined
 
   /** @throws {ReachError} ERR_REACH_DECODE for credentials that are none */
   constructor(options: IceAgentOptions) {
-    assertIceCredentials(options.credentials)
     this.#options = { ...iceAgentDefaults, ...options }
-    this.#role = options.role
-    this.#credentials = options.credentials
-    this.#localKey = shortTermKey(options.credentials.password)
+    this.#role = new AgreedRole(options.role, options.randomBytes(8))
     this.#checklist = new Checklist(this.#options.maxPairs)
-    this.#checksLeft = this.#options.maxChecks
-    this.#tieBreaker = options.randomBytes(8).reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n)
+    this.#candidates = new KnownCandidates(this.#options)
+    this.#selection = new PairSelection(() => (options.randomBytes(1)[0] ?? 0) / 255)
+    const emit = (effect: IceEffect) => this.#effects.push(effect)
+    this.#incoming = new IncomingChecks(options.credentials, this.#role, emit)
+    this.#checks = new OutgoingChecks(this.#options, this.#role, this.counters, emit)
   }
 
   /** Ours now; it may change once when both sides began with the same. */
   get role(): IceRole {
-    return this.#role
+    return this.#role.current
   }
 
   /** All pairs, best first: what was tried. */
@@ -85,7 +66,7 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
 
   /** The nominated pair whose consent is fresh: the one to send on. */
   get selected(): Readonly<CandidatePair> | undefined {
-    return this.#consent?.pair
+    return this.#selection.current
   }
 
   /** @throws {ReachError} ERR_REACH_DECODE for remote credentials that are none */
@@ -103,8 +84,8 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
   }
 
   get deadlineMs(): number | undefined {
-    const times = [this.#transactions.nextDueMs, this.#consent?.deadlineMs]
-    if (this.#canCheck) times.push(this.#nextCheckMs)
+    const times = [this.#checks.nextDueMs, this.#selection.deadlineMs]
+    if (this.#checklist.hasNext) times.push(this.#checks.nextStartMs)
     return times.reduce((a, b) => (a === undefined || (b !== undefined && b < a) ? b : a), undefined)
   }
 
@@ -117,16 +98,14 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
       case 'local-candidate':
         return this.#addLocal(input.candidate)
       case 'local-end':
-        this.#localEnded = true
-        return
+        return this.#candidates.end('local')
       case 'remote-credentials':
         return this.#learnCredentials(input.credentials)
       case 'remote-candidate':
         this.#addRemote(input.candidate)
         return
       case 'remote-end':
-        this.#remoteEnded = true
-        return
+        return this.#candidates.end('remote')
       case 'received':
         return this.#receive(input, nowMs)
       case 'send-failed':
@@ -142,32 +121,23 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
 
   #learnCredentials(credentials: IceCredentials): void {
     assertIceCredentials(credentials)
-    this.#keys = new CheckKeys(this.#credentials, credentials)
+    this.#checks.keys = new CheckKeys(this.#incoming.credentials, credentials)
   }
 
   #addLocal(candidate: LocalCandidate): void {
-    if (this.#locals.length >= MAX_LOCAL_CANDIDATES) return
-    this.#locals.push(candidate)
-    for (const remote of this.#remotes) this.#addPair(candidate, remote)
+    if (!this.#candidates.addLocal(candidate)) return
+    for (const remote of this.#candidates.remotes) this.#addPair(candidate, remote)
   }
 
   #addRemote(candidate: Candidate): boolean {
-    const isKnown = this.#remotes.some(({ address }) => sameAddress(address, candidate.address))
-    if (isKnown) return true
-    if (
-      this.#remotes.length >= this.#options.maxRemoteCandidates ||
-      !this.#options.maySendTo(candidate.address)
-    ) {
-      this.counters.candidatesRefused++
-      return false
-    }
-    this.#remotes.push(candidate)
-    for (const local of this.#locals) this.#addPair(local, candidate)
-    return true
+    const result = this.#candidates.addRemote(candidate)
+    if (result === 'refused') this.counters.candidatesRefused++
+    if (result === 'new') for (const local of this.#candidates.locals) this.#addPair(local, candidate)
+    return result !== 'refused'
   }
 
   #addPair(local: LocalCandidate, remote: Candidate): CandidatePair | undefined {
-    const pair = this.#checklist.add(this.#role, local, remote)
+    const pair = this.#checklist.add(this.role, local, remote)
     if (pair === undefined) return undefined
     this.counters.pairs++
     this.#hasFailed = false
@@ -190,52 +160,39 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
     message: DecodedStunMessage,
     { socket, from }: { socket: number; from: TransportAddress },
   ): void {
-    const check = readCheck(message, this.#credentials.ufrag, this.#localKey, this.#keys?.remoteUfrag)
-    const local = this.#locals.find((candidate) => candidate.socket === socket)
-    if (check === undefined || local === undefined) {
+    const local = this.#candidates.ofSocket(socket)
+    if (!this.#options.maySendTo(from)) return
+    const remoteUfrag = this.#checks.keys?.remoteUfrag
+    const authentic = local && this.#incoming.read(message, socket, from, remoteUfrag)
+    if (local === undefined || authentic === undefined) {
       this.counters.forgeries++
       return
     }
+    const { check, isAgreed, hasChangedRole } = authentic
     this.counters.checksReceived++
-    if (check.role === this.#role && !this.#resolveConflict(check, socket, from)) return
-    const bytes = encodeCheckSuccess(this.#localKey, check.transactionId, from)
-    this.#effects.push({ kind: 'send', socket, bytes, to: from })
-    const pair = this.#pairHeard(local, from, check)
+    if (hasChangedRole) this.#roleChanged()
+    if (!isAgreed) return
+    const pair = this.#pairHeard(local, from, check.priority)
+    // Too many sources: whoever forges them gets no answers sent there.
     if (pair === undefined) return
-    if (check.useCandidate && this.#role === 'controlled') pair.nominated = true
-    if (pair.state !== 'succeeded' && !this.#transactions.has(pair, 'check')) this.#checklist.trigger(pair)
+    this.#incoming.accept(check, socket, from)
+    if (check.useCandidate && this.role === 'controlled') pair.nominated = true
+    if (pair.state === 'succeeded') return
+    // RFC 8445 §7.3.1.4: a new check at once, for ours may have died at a NAT that is open by now.
+    this.#checks.cancel(pair)
+    this.#checklist.trigger(pair)
   }
 
-  /** RFC 8445 §7.3.1.1: the larger tie-breaker controls. True when the check is to be answered with success. */
-  #resolveConflict(check: ReceivedCheck, socket: number, to: TransportAddress): boolean {
-    const weWin = this.#tieBreaker >= check.tieBreaker
-    if (weWin === (this.#role === 'controlling')) {
-      const bytes = encodeRoleConflict(this.#localKey, check.transactionId)
-      this.#effects.push({ kind: 'send', socket, bytes, to })
-      return false
-    }
-    this.#changeRole(this.#role === 'controlling' ? 'controlled' : 'controlling')
-    return true
-  }
-
-  #changeRole(role: IceRole): void {
-    if (role === this.#role) return
-    this.#role = role
-    this.#checklist.changeRole(role)
-    this.#effects.push({ kind: 'role-changed', role })
+  #roleChanged(): void {
+    this.#checklist.changeRole(this.role)
+    this.#effects.push({ kind: 'role-changed', role: this.role })
   }
 
   /** The pair that a check came on, whose remote candidate may be new: peer-reflexive (RFC 8445 §7.3.1.3). */
-  #pairHeard(local: LocalCandidate, from: TransportAddress, check: ReceivedCheck): CandidatePair | undefined {
+  #pairHeard(local: LocalCandidate, from: TransportAddress, priority: number): CandidatePair | undefined {
     const known = this.#checklist.find(local.socket, from)
     if (known !== undefined) return known
-    const remote: Candidate = {
-      type: 'prflx',
-      address: from,
-      priority: check.priority,
-      foundation: `p${foundationOf('prflx', from)}`,
-      ...(local.tcpType === undefined ? {} : { tcpType: OTHER_TCP_TYPE[local.tcpType] }),
-    }
+    const remote = peerReflexiveCandidate(local, from, priority)
     if (!this.#addRemote(remote)) return undefined
     return this.#checklist.find(local.socket, from) ?? this.#addPair(local, remote)
   }
@@ -246,132 +203,82 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
     { socket, from }: { socket: number; from: TransportAddress },
     nowMs: number,
   ): void {
-    const transaction = this.#transactions.find(message.transactionId)
-    const answer =
-      transaction === undefined || this.#keys === undefined
-        ? undefined
-        : readCheckAnswer(message, this.#keys.remoteKey)
-    if (transaction === undefined || answer === undefined) {
+    const outcome = this.#checks.answered(message, socket, from)
+    if (outcome === undefined) {
       this.counters.forgeries++
       return
     }
-    const { pair } = transaction
-    this.#transactions.finish(transaction)
-    // RFC 8445 §7.2.5.2.1: an answer comes from where the check went, to where it came from.
-    const isSymmetric = socket === pair.local.socket && sameAddress(from, pair.remote.address)
-    if (!isSymmetric) return this.#fail(transaction)
-    switch (answer.kind) {
+    switch (outcome.kind) {
       case 'success':
-        return this.#succeed(transaction, nowMs)
+        return this.#succeed(outcome.transaction, nowMs)
       case 'role-conflict':
-        return this.#conflictFound(transaction)
+        return this.#conflictFound(outcome.transaction)
       case 'error':
-        return this.#fail(transaction)
+        return this.#fail(outcome.transaction)
       default:
-        return unreachable(answer)
+        return unreachable(outcome.kind)
     }
   }
 
   #succeed({ pair, purpose, sentMs }: CheckTransaction, nowMs: number): void {
     pair.rttMs = nowMs - sentMs
-    if (this.#consent?.pair === pair) this.#consent.renew(nowMs)
+    this.#selection.renew(pair, nowMs)
     if (purpose === 'consent') return
     if (pair.state !== 'succeeded') {
       this.#checklist.succeed(pair)
       this.#effects.push({ kind: 'pair-succeeded', pair })
     }
-    if (purpose === 'nomination' && this.#role === 'controlling') pair.nominated = true
-    this.#selectNominated(nowMs)
+    if (purpose === 'nomination' && this.role === 'controlling') pair.nominated = true
+    this.#select(nowMs)
   }
 
   /** RFC 8445 §7.2.5.1: take the other role than that which the check had, and check again. */
   #conflictFound({ pair, bytes }: CheckTransaction): void {
-    const sentRole = readSentRole(bytes)
-    this.#changeRole(sentRole === 'controlling' ? 'controlled' : 'controlling')
+    if (this.#role.yieldAfter(bytes)) this.#roleChanged()
     this.#checklist.trigger(pair)
   }
 
   #fail({ pair, purpose }: CheckTransaction): void {
-    if (purpose === 'consent' || pair === this.#consent?.pair) return
+    if (purpose === 'consent' || pair === this.#selection.current) return
     this.#checklist.fail(pair)
   }
 
   #repeatChecks(nowMs: number): void {
-    for (const { transaction, isOver } of this.#transactions.takeDue(nowMs)) {
-      if (isOver) this.#fail(transaction)
-      else this.#sendCheck(transaction)
-    }
+    for (const transaction of this.#checks.repeat(nowMs)) this.#fail(transaction)
   }
 
-  get #canCheck(): boolean {
-    return this.#keys !== undefined && this.#checksLeft > 0 && this.#checklist.hasNext
-  }
-
-  /** RFC 8445 §6.1.4.2: one new check each Ta. */
   #startChecks(nowMs: number): void {
-    if (!this.#canCheck || nowMs < this.#nextCheckMs) return
+    const { nextStartMs } = this.#checks
+    if (nextStartMs === undefined || nowMs < nextStartMs) return
     const pair = this.#checklist.next()
-    if (pair === undefined) return
-    this.#checksLeft--
-    this.#nextCheckMs = nowMs + this.#options.paceMs
-    this.#begin(pair, 'check', nowMs)
+    if (pair !== undefined) this.#checks.startPaced(pair, this.#checklist.inProgressCount, nowMs)
   }
 
-  #begin(pair: CandidatePair, purpose: CheckTransaction['purpose'], nowMs: number): void {
-    if (this.#keys === undefined) return
-    const id = this.#options.randomBytes(12)
-    const bytes = encodeCheck(this.#keys, {
-      transactionId: id,
-      role: this.#role,
-      tieBreaker: this.#tieBreaker,
-      priority: candidatePriority(
-        'prflx',
-        Math.min(MAX_LOCAL_PREFERENCE, (pair.local.priority >>> 8) & 0xffff),
-      ),
-      useCandidate: purpose === 'nomination' && this.#role === 'controlling',
-    })
-    const paced = this.#options.paceMs * this.#checklist.inProgressCount
-    const rtoMs = purpose === 'consent' ? CONSENT_TIMEOUT_MS : Math.max(MIN_CHECK_RTO_MS, paced)
-    const transaction = { id, pair, purpose, bytes, rtoMs, sentMs: nowMs }
-    this.#transactions.add(transaction)
-    this.#sendCheck(transaction)
-  }
-
-  #sendCheck({ pair, bytes }: Pick<CheckTransaction, 'pair' | 'bytes'>): void {
-    this.counters.checksSent++
-    this.#effects.push({ kind: 'send', socket: pair.local.socket, bytes, to: pair.remote.address })
-  }
-
-  /** Regular nomination (RFC 8445 §8.1.1): the best pair that works, once nothing better is being tried. */
   #nominate(nowMs: number): void {
-    if (this.#role !== 'controlling') return
-    const best = this.#checklist.pairs.find(({ state }) => state === 'succeeded')
-    if (best === undefined || best.nominated || this.#transactions.has(best, 'nomination')) return
-    const current = this.#consent?.pair
-    if (current !== undefined && current.priority >= best.priority) return
-    this.#begin(best, 'nomination', nowMs)
+    if (this.role !== 'controlling') return
+    const pair = this.#selection.candidate(this.#checklist, nowMs)
+    if (pair === undefined || this.#checks.has(pair, 'nomination')) return
+    this.#checks.start(pair, 'nomination', this.#checklist.inProgressCount, nowMs)
   }
 
-  #selectNominated(nowMs: number): void {
-    const best = this.#checklist.pairs.find((pair) => pair.nominated && pair.state === 'succeeded')
-    if (best === undefined || best === this.#consent?.pair) return
-    this.#consent = new Consent(best, nowMs, this.#chance())
-    this.#effects.push({ kind: 'nominated', pair: best })
+  #select(nowMs: number): void {
+    const pair = this.#selection.select(this.#checklist, nowMs)
+    if (pair !== undefined) this.#effects.push({ kind: 'nominated', pair })
   }
 
   #keepConsent(nowMs: number): void {
-    this.#selectNominated(nowMs)
-    const due = this.#consent?.due(nowMs, this.#chance())
-    if (this.#consent === undefined || due === undefined) return
-    const { pair } = this.#consent
-    if (due === 'check') return this.#begin(pair, 'consent', nowMs)
-    this.#loseConsent(pair)
+    this.#select(nowMs)
+    const pair = this.#selection.current
+    const due = this.#selection.consentDue(nowMs)
+    if (pair === undefined || due === undefined) return
+    if (due === 'lost') return this.#loseConsent(pair)
+    this.#checks.start(pair, 'consent', this.#checklist.inProgressCount, nowMs)
   }
 
   #loseConsent(pair: CandidatePair): void {
-    this.#consent = undefined
+    this.#selection.clear()
     pair.nominated = false
-    this.#transactions.drop(pair)
+    this.#checks.drop(pair)
     this.#checklist.fail(pair)
     this.#effects.push({ kind: 'consent-lost', pair })
   }
@@ -379,54 +286,35 @@ export class IceAgent implements Machine<IceInput, IceEffect> {
   #sendFailed({ socket, to }: { socket: number; to: TransportAddress }): void {
     const pair = this.#checklist.find(socket, to)
     // A route may come back: a pair in use is given up by consent, not by one refused packet.
-    if (pair === undefined || pair === this.#consent?.pair) return
-    this.#transactions.drop(pair)
+    if (pair === undefined || pair === this.#selection.current) return
+    this.#checks.drop(pair)
     this.#checklist.fail(pair)
   }
 
   #closeSocket(socket: number): void {
-    this.#locals = this.#locals.filter((candidate) => candidate.socket !== socket)
+    this.#candidates.removeSocket(socket)
     for (const pair of this.#checklist.removeSocket(socket)) {
-      this.#transactions.drop(pair)
-      if (pair === this.#consent?.pair) this.#loseConsent(pair)
+      this.#checks.drop(pair)
+      if (pair === this.#selection.current) this.#loseConsent(pair)
     }
   }
 
   /** RFC 8445 §9: all but the role is forgotten. */
   #restart(credentials: IceCredentials): void {
-    assertIceCredentials(credentials)
-    this.#credentials = credentials
-    this.#localKey = shortTermKey(credentials.password)
-    this.#keys = undefined
+    this.#incoming.changeCredentials(credentials)
+    this.#checks.clear()
     this.#checklist = new Checklist(this.#options.maxPairs)
-    this.#transactions.clear()
-    this.#locals = []
-    this.#remotes = []
-    this.#localEnded = false
-    this.#remoteEnded = false
+    this.#candidates = new KnownCandidates(this.#options)
     this.#hasFailed = false
-    this.#checksLeft = this.#options.maxChecks
-    this.#consent = undefined
+    this.#selection.clear()
   }
 
   #noticeFailure(): void {
-    if (this.#hasFailed || !this.#localEnded || !this.#remoteEnded || this.#consent !== undefined) return
+    if (this.#hasFailed || !this.#candidates.isComplete || this.#selection.current !== undefined) return
     if (this.#checklist.pairs.some(({ state }) => state === 'succeeded')) return
-    if (this.#checksLeft > 0 && this.#checklist.isActive) return
-    if (this.#transactions.nextDueMs !== undefined) return
+    if (!this.#checks.isUsedUp && this.#checklist.isActive) return
+    if (this.#checks.nextDueMs !== undefined) return
     this.#hasFailed = true
     this.#effects.push({ kind: 'failed' })
   }
-
-  #chance(): number {
-    return (this.#options.randomBytes(1)[0] ?? 0) / 255
-  }
-}
-
-const OTHER_TCP_TYPE = { active: 'passive', passive: 'active', so: 'so' } as const
-
-function readSentRole(bytes: Uint8Array): IceRole {
-  const message = readCheckMessage(bytes)
-  const isControlling = message?.attributes.some(({ type }) => type === 'ice-controlling') === true
-  return isControlling ? 'controlling' : 'controlled'
 }

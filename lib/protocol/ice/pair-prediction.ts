@@ -128,19 +128,34 @@ function predictOneSearch(varying: NatBehavior, other: NatBehavior | undefined):
 }
 
 function predictTwoSearches(a: NatBehavior, b: NatBehavior): PredictedOutcome {
-  if (isGuessable(a) && isGuessable(b)) {
-    return {
-      result: 'direct-birthday',
-      why: 'both public ports vary, but both can be predicted',
-      confidence: 'inferred',
-    }
+  if (a.portAllocation === 'preserving' && b.portAllocation === 'preserving') {
+    const why = 'both public ports vary, but start as the local ports, which can be told'
+    return { result: 'direct', why, confidence: 'inferred' }
   }
-  if ((isGuessable(a) || isNarrow(a)) && (isGuessable(b) || isNarrow(b))) {
+  if (a.portAllocation === 'sequential' && b.portAllocation === 'sequential') {
+    const why = 'both public ports vary, but both can be predicted'
+    return { result: 'direct-birthday', why, confidence: 'inferred' }
+  }
+  if (isOnePort(a) || isOnePort(b)) {
+    const why = 'both public ports vary, but one of them can be told, and the other is searched for'
+    return { result: 'direct-birthday', why, confidence: 'inferred' }
+  }
+  if ((isNarrow(a) && isFew(b)) || (isNarrow(b) && isFew(a))) {
     const why = 'both public ports vary, but within few enough ports to search both'
     return { result: 'direct-birthday', why, confidence: 'inferred' }
   }
   const why = 'both public ports vary by destination over the whole range, and both sides filter by port'
   return { result: 'relay', why, confidence: 'measured' }
+}
+
+/** Towards one peer there is one port, which is known before the first packet. */
+function isOnePort(behavior: NatBehavior): boolean {
+  return behavior.mapping === 'address-dependent' && isGuessable(behavior)
+}
+
+/** The next ports are few. */
+function isFew(behavior: NatBehavior): boolean {
+  return behavior.portAllocation === 'sequential' || isNarrow(behavior)
 }
 
 function isVarying(behavior: NatBehavior): boolean {

@@ -77,6 +77,16 @@ export class Link {
     return this.#core.paths.get(path)?.liveness.rttMs
   }
 
+  /** A path's shortest round trip in ms: without its queues. Undefined as `rttMs` is. */
+  minRttMs(path: number): number | undefined {
+    return this.#core.paths.get(path)?.liveness.minRttMs
+  }
+
+  /** The way of a path bears little silence: pings over it come at least that often, in ms. */
+  speakEvery(path: number, ms: number): void {
+    this.#core.paths.get(path)?.liveness.speakEvery(ms)
+  }
+
   /** True while `write` may be called. */
   get canWrite(): boolean {
     return this.#core.state.kind !== 'ended' && this.#core.sending.canWrite
@@ -204,6 +214,11 @@ export class Link {
     if (detached !== undefined) this.#core.lose(detached, { kind: 'detached' }, nowMs)
   }
 
+  /** Asks whether all paths still answer, now rather than at their time: the network has changed, say. */
+  probe(): void {
+    for (const path of this.#core.paths.attached()) path.liveness.wantPing()
+  }
+
   /**
    * Sends over this path from now on; the former one stays on standby, and what is under way there still counts.
    * @returns false when the path is not attached
@@ -261,7 +276,7 @@ export class Link {
       }
     }
     this.#core.receiving.handleTimeout(nowMs)
-    this.#core.capacity.handleTimeout(nowMs)
+    this.#core.capacity.handleTimeout(nowMs, this.#core.sending.cost)
   }
 
   #isBusy(path: LinkPath): boolean {

@@ -42,6 +42,7 @@ interface Unanswered {
 /** Watches one path: when to ping, what the round trip is, and when to give it up. */
 export class PathLiveness {
   readonly #options: LivenessOptions
+  #idlePingIntervalMs: number
   #lastHeardMs: number
   #lastPingMs: number
   #isWanted = true
@@ -53,8 +54,14 @@ export class PathLiveness {
 
   constructor(options: LivenessOptions, nowMs: number) {
     this.#options = options
+    this.#idlePingIntervalMs = options.idlePingIntervalMs
     this.#lastHeardMs = nowMs
     this.#lastPingMs = nowMs
+  }
+
+  /** The way of this path bears less silence than others: pings come that often. Never more seldom than configured. */
+  speakEvery(ms: number): void {
+    this.#idlePingIntervalMs = Math.min(this.#idlePingIntervalMs, ms)
   }
 
   /** The smoothed round trip in ms; undefined before the first. */
@@ -127,9 +134,9 @@ export class PathLiveness {
   }
 
   #nextPingMs(isBusy: boolean): number {
-    const { busyPingIntervalMs, idlePingIntervalMs } = this.#options
+    const { busyPingIntervalMs } = this.#options
     if (this.#isWanted) return this.#lastPingMs
-    return this.#lastPingMs + (isBusy ? busyPingIntervalMs : idlePingIntervalMs)
+    return this.#lastPingMs + (isBusy ? busyPingIntervalMs : this.#idlePingIntervalMs)
   }
 
   #deadMs(ping: Unanswered): number {

@@ -81,16 +81,21 @@ export class ReplayCapacity {
     this.#wasLimited = false
   }
 
-  /** Gives back what was not needed since the last review. */
-  handleTimeout(nowMs: number): void {
+  /**
+   * Gives back what was not needed since the last review, and is not in use: without a path, nothing is written and
+   * everything is held.
+   * @param heldNow bytes that are held at this moment
+   */
+  handleTimeout(nowMs: number, heldNow: number): void {
     if (nowMs < this.#reviewAtMs) return
     const need = this.#need === 0 ? Infinity : this.#need
-    const wanted = this.#peak === 0 ? 0 : Math.max(MIN_CAPACITY, Math.min(HEADROOM * this.#peak, need))
+    const ahead = Math.max(MIN_CAPACITY, heldNow, Math.min(HEADROOM * this.#peak, need))
+    const wanted = this.#peak === 0 ? 0 : ahead
     if (wanted < this.#granted) {
       this.#budget.give(this.#granted - wanted)
       this.#granted = wanted
     }
-    this.#peak = 0
+    this.#peak = heldNow
     this.#need = 0
     this.#reviewAtMs = nowMs + REVIEW_INTERVAL_MS
   }

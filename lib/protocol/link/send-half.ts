@@ -1,4 +1,3 @@
-import { MAX_PAYLOAD_LENGTH } from './record-type.ts'
 import { MAX_OFFSET } from './offset.ts'
 import { ReplayBuffer } from './replay-buffer.ts'
 import type { ReplayCapacity } from './replay-capacity.ts'
@@ -11,6 +10,11 @@ export const MAX_WRITE_LENGTH = 256 * 1024
  * busy; more would only make an urgent stream wait behind a bulky one.
  */
 export const MAX_UNSENT_LENGTH = 256 * 1024
+/**
+ * Ours: payload of the records that we send at most. Two of them hold what was taken and not sent, so that all of it leaves
+ * in one write: with longer ones some tens of bytes were left over each time, and went in a write of their own.
+ */
+const MAX_RECORD_LENGTH = 192 * 1024
 /** Ours: chunks in one record at most; the system's limit for one writev is 1,024. */
 const MAX_CHUNKS = 512
 /** Ours: an acknowledgement is asked for this often per capacity, so that it arrives before the buffer is full. */
@@ -107,7 +111,7 @@ export class SendHalf {
 
   /** Appends the next record's payload from `cursor` on; a length of 0 means that there is none. */
   collect(cursor: number, into: Uint8Array[]): Collected {
-    const length = this.#buffer.collect(cursor, MAX_PAYLOAD_LENGTH, MAX_CHUNKS, into)
+    const length = this.#buffer.collect(cursor, MAX_RECORD_LENGTH, MAX_CHUNKS, into)
     if (length === 0) return { length, wantsAck: false }
     const end = cursor + length
     if (cursor < this.#askedAt) this.#askedAt = cursor

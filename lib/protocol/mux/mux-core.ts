@@ -10,7 +10,7 @@ import { ReceiveBudget } from './receive-budget.ts'
 import { ReceiveWindow } from './receive-window.ts'
 import { RESET_REASONS } from './reset-reason.ts'
 import { StreamRecord } from './stream-record.ts'
-import type { StreamHost } from './stream-record.ts'
+import type { StreamHost, StreamSubject } from './stream-record.ts'
 import { StreamRing } from './stream-ring.ts'
 import { violation } from './violation.ts'
 
@@ -79,19 +79,19 @@ export class MuxCore implements StreamHost {
     return this.streams.size - this.#ours
   }
 
-  openOurs(service: string | undefined, nowMs: number): StreamRecord {
+  openOurs(subject: StreamSubject, nowMs: number): StreamRecord {
     const id = this.#nextId
     this.#nextId += 2
     this.#ours++
-    const record = this.#add(id, true, service, nowMs)
+    const record = this.#add(id, true, subject, nowMs)
     this.parked.append(record)
     this.#unpark()
     return record
   }
 
-  openPeers(id: number, service: string | undefined, nowMs: number): StreamRecord {
+  openPeers(id: number, subject: StreamSubject, nowMs: number): StreamRecord {
     this.offered++
-    const record = this.#add(id, false, service, nowMs)
+    const record = this.#add(id, false, subject, nowMs)
     this.events.push({ kind: 'open', stream: record })
     return record
   }
@@ -207,9 +207,9 @@ export class MuxCore implements StreamHost {
     record.queue.clear()
   }
 
-  #add(id: number, isOurs: boolean, service: string | undefined, nowMs: number): StreamRecord {
+  #add(id: number, isOurs: boolean, subject: StreamSubject, nowMs: number): StreamRecord {
     const window = new ReceiveWindow(this.budget, this.options.maxWindow, nowMs)
-    const record = new StreamRecord(this, { id, isOurs, service, window })
+    const record = new StreamRecord(this, { id, isOurs, ...subject, window })
     this.streams.set(id, record)
     return record
   }

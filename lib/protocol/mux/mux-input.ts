@@ -6,7 +6,7 @@ import { GO_AWAY_CODES } from './go-away.ts'
 import type { MuxCore } from './mux-core.ts'
 import { OpenReader } from './open-reader.ts'
 import { RESET_REASONS } from './reset-reason.ts'
-import type { StreamRecord } from './stream-record.ts'
+import type { StreamRecord, StreamSubject } from './stream-record.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { violation } from './violation.ts'
 
@@ -22,6 +22,8 @@ type Payload =
   | { readonly kind: 'open'; readonly id: number; readonly length: number; readonly isLast: boolean }
 
 const SKIP: Payload = { kind: 'skip' }
+/** Without OPEN, every stream is one. */
+const PLAIN: StreamSubject = { service: undefined, carries: 'bytes' }
 
 /** Reads the frames that come in, and does what they say. What breaks the rules is thrown as ERR_REACH_PROTOCOL. */
 export class MuxInput implements FrameSink {
@@ -87,7 +89,7 @@ export class MuxInput implements FrameSink {
       this.#open.restart()
       this.#payload = { kind: 'open', id, length, isLast: (header.flags & FRAME_FLAGS.fin) !== 0 }
     } else {
-      this.#onStreamFrame(this.#core.openPeers(id, undefined, this.nowMs), header)
+      this.#onStreamFrame(this.#core.openPeers(id, PLAIN, this.nowMs), header)
     }
   }
 
@@ -114,7 +116,7 @@ export class MuxInput implements FrameSink {
       this.#takeAllowance(length)
       return SKIP
     }
-    const record = this.#core.openPeers(id, read.open.service, this.nowMs)
+    const record = this.#core.openPeers(id, read.open, this.nowMs)
     record.window.announce(length)
     record.window.receive(this.#open.length)
     this.#core.consumed(record, this.#open.length, this.nowMs)

@@ -2,7 +2,6 @@ import { FRAME_FLAGS, FRAME_HEADER_LENGTH, FRAME_TYPES, SESSION_STREAM_ID } from
 import { FrameWriter } from './frame-writer.ts'
 import type { MuxCore } from './mux-core.ts'
 import { MAX_OPEN_LENGTH } from './open-header.ts'
-import { QUEUE_LOW } from './stream-record.ts'
 import type { StreamRecord } from './stream-record.ts'
 
 /** Issue 4: no stream holds the link for more than this before others get their turn. */
@@ -131,7 +130,7 @@ export class MuxOutput {
     } else if (flags !== 0) {
       this.#frame(FRAME_TYPES.windowUpdate, flags, record.id, 0)
     }
-    if (record.wantsRoom && record.queue.length <= QUEUE_LOW) this.#tellRoom(record)
+    if (record.wantsRoom && record.queue.length <= record.queueLow) this.#tellRoom(record)
     const isEndNext = record.queue.length === 0 && record.sending === 'fin-due'
     if (isEndNext && this.#room >= FRAME_HEADER_LENGTH) this.#writeEnd(record)
   }

@@ -9,6 +9,7 @@ import type { MuxSetup } from './mux-options.ts'
 import { MuxOutput } from './mux-output.ts'
 import type { MuxStream } from './mux-stream.ts'
 import { encodeOpen } from './open-header.ts'
+import type { StreamContent } from './open-header.ts'
 import { asViolation } from './violation.ts'
 
 /**
@@ -69,16 +70,17 @@ export class MuxSession {
    * Opens a stream. It can be written to at once: OPEN and what is written in the same turn leave in one frame. The answer
    * comes as `accepted` or `reset`.
    * @param service what it leads to; undefined exactly when the session has no OPEN headers
+   * @param carries who carries datagrams queues little, so that the oldest can still be dropped
    * @throws {RangeError} when `openRefusal` says why, or the service is no name of a service
    */
-  open(service: string | undefined, nowMs: number): MuxStream {
+  open(service: string | undefined, nowMs: number, carries: StreamContent = 'bytes'): MuxStream {
     const refusal = this.#core.openRefusal
     if (refusal !== undefined) throw new RangeError(`no stream can be opened: ${refusal}`)
     if ((service !== undefined) !== this.#core.setup.hasOpenHeaders) {
       throw new RangeError('a service is named on sessions with OPEN headers, and only there')
     }
-    const header = service === undefined ? undefined : encodeOpen({ service })
-    const record = this.#core.openOurs(service, nowMs)
+    const header = service === undefined ? undefined : encodeOpen({ service, carries })
+    const record = this.#core.openOurs({ service, carries }, nowMs)
     if (header !== undefined) record.queue.push(header)
     this.#core.schedule(record)
     return record

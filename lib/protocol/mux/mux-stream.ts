@@ -1,3 +1,5 @@
+import type { StreamContent } from './open-header.ts'
+
 /**
  * One stream of a mux session, from its user's side. After each call, and after each bunch of calls at once, pull the
  * session's output. When the stream is over (events `closed`, `reset`, `ended`), all calls do nothing.
@@ -8,6 +10,7 @@ export interface MuxStream {
   readonly isOurs: boolean
   /** What it leads to; undefined on a session without OPEN. */
   readonly service: string | undefined
+  readonly carries: StreamContent
   /** The other side has accepted it (ours), or we have. */
   readonly isAccepted: boolean
   /** No more events but `data` that is to be consumed, and no more output will come of it. */

@@ -26,6 +26,10 @@ export const RESET_REASONS = {
   'too-slow': 8,
   /** Something failed that is not the other side's concern. */
   internal: 9,
+  /** The service carries datagrams and the stream bytes, or the other way round. */
+  'wrong-transport': 10,
+  /** What came makes no sense to who reads it. */
+  malformed: 11,
 } as const
 
 /** A name of {@link RESET_REASONS}. */
@@ -48,6 +52,8 @@ const NAMES: ReadonlyMap<number, ResetReason> = new Map<number, ResetReason>([
   [RESET_REASONS['bad-open'], 'bad-open'],
   [RESET_REASONS['too-slow'], 'too-slow'],
   [RESET_REASONS.internal, 'internal'],
+  [RESET_REASONS['wrong-transport'], 'wrong-transport'],
+  [RESET_REASONS.malformed, 'malformed'],
 ])
 
 /** The name of a code; `code N` for one that has none here: a caller's, or of a later version. */

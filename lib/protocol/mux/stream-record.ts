@@ -1,5 +1,6 @@
 import { INITIAL_WINDOW } from './frame.ts'
 import type { MuxStream } from './mux-stream.ts'
+import type { StreamContent } from './open-header.ts'
 import type { ReceiveWindow } from './receive-window.ts'
 import { MAX_RESET_CODE } from './reset-reason.ts'
 import { SendQueue } from './send-queue.ts'
@@ -9,6 +10,9 @@ import type { RingLinks, StreamRing } from './stream-ring.ts'
 export const QUEUE_HIGH = 256 * 1024
 /** Ours: `writable` comes when this much is left, so that the link does not run dry while the user writes. */
 export const QUEUE_LOW = 64 * 1024
+/** Ours: the same for datagrams, which are worth less with each moment that they wait: where they can't be dropped. */
+const DATAGRAM_QUEUE_HIGH = 32 * 1024
+const DATAGRAM_QUEUE_LOW = 8 * 1024
 
 /** How far the two sides have agreed on a stream. */
 export type Opening =
@@ -36,11 +40,19 @@ export interface StreamHost {
   consumed(record: StreamRecord, length: number, nowMs: number): void
 }
 
+/** What a stream is for. */
+export interface StreamSubject {
+  /** Undefined on a session without OPEN. */
+  readonly service: string | undefined
+  readonly carries: StreamContent
+}
+
 /** All that a session knows of one stream. `MuxStream` is the part for users. */
 export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
   readonly id: number
   readonly isOurs: boolean
   readonly service: string | undefined
+  readonly carries: StreamContent
   readonly window: ReceiveWindow
   readonly queue = new SendQueue()
   readonly #host: StreamHost
@@ -61,10 +73,9 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
 
   constructor(
     host: StreamHost,
-    of: {
+    of: StreamSubject & {
       readonly id: number
       readonly isOurs: boolean
-      readonly service: string | undefined
       readonly window: ReceiveWindow
     },
   ) {
@@ -72,6 +83,7 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
     this.id = of.id
     this.isOurs = of.isOurs
     this.service = of.service
+    this.carries = of.carries
     this.window = of.window
     this.opening = of.isOurs ? 'parked' : 'offered'
   }
@@ -91,6 +103,15 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
 
   get queuedLength(): number {
     return this.queue.length
+  }
+
+  /** So much is left in the queue when its user is told to write again. */
+  get queueLow(): number {
+    return this.carries === 'datagrams' ? DATAGRAM_QUEUE_LOW : QUEUE_LOW
+  }
+
+  get #queueHigh(): number {
+    return this.carries === 'datagrams' ? DATAGRAM_QUEUE_HIGH : QUEUE_HIGH
   }
 
   get heldLength(): number {
@@ -122,7 +143,7 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
     this.queue.push(chunk)
     this.#host.schedule(this)
     // Once it has said false, `writable` follows, whatever is written meanwhile.
-    if (this.queue.length >= QUEUE_HIGH) this.wantsRoom = true
+    if (this.queue.length >= this.#queueHigh) this.wantsRoom = true
     return !this.wantsRoom
   }
 

@@ -60,10 +60,6 @@ export class PunchMeasurement {
     return this.#missing.size > 0 || next === undefined ? endMs : Math.min(endMs, this.#startMs + next)
   }
 
-  hasAsked(socket: number): boolean {
-    return this.#options.asking.includes(socket)
-  }
-
   opened(socket: number, nowMs: number): void {
     if (!this.#missing.delete(socket) || this.#missing.size > 0) return
     this.#startMs = nowMs

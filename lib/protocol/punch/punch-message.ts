@@ -19,6 +19,8 @@ export type PunchMessage =
     }
   /** "Start now; I do so when this has reached you." Sent by the controlling side. */
   | { readonly kind: 'go'; readonly round: number }
+  /** "I have given up; `heard`: checks of yours reached me", so that both know of a direction that works. */
+  | { readonly kind: 'over'; readonly round: number; readonly heard: boolean }
 
 /** Ours: a NAT with more public IPs for one host is not punched through anyway. */
 export const MAX_ANNOUNCED = 8
@@ -27,7 +29,7 @@ const MAX_ROUND = 64
 
 /** A message as JSON text. */
 export function encodePunchMessage(message: PunchMessage): string {
-  if (message.kind === 'go') return JSON.stringify(message)
+  if (message.kind !== 'ready') return JSON.stringify(message)
   const addresses = message.addresses.map(({ ip, port }) => ({ ip, port }))
   return JSON.stringify({ ...message, addresses })
 }
@@ -40,6 +42,7 @@ export function decodePunchMessage(text: string): PunchMessage {
   const round = reader.count('round')
   if (round > MAX_ROUND) throw wrong('has a round that is too high')
   if (kind === 'go') return { kind, round }
+  if (kind === 'over') return { kind, round, heard: reader.flag('heard') }
   if (kind !== 'ready') throw wrong('has an unknown kind')
   const addresses = reader.objects('addresses', MAX_ANNOUNCED).map(readAddress)
   const [min, max] = [reader.count('min'), reader.count('max')]

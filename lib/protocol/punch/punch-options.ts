@@ -51,7 +51,25 @@ export interface PunchCounters {
   /** Sockets that were opened in all rounds. */
   sockets: number
   packetsSent: number
-  /** Checks of the peer that reached us: if some did and we failed, its direction works and ours does not. */
+  /** Checks of the peer that reached us. */
   checksReceived: number
+  /** The peer's direction works: a check of it reached us. If we failed all the same, ours does not. */
+  heard: boolean
+  /** Our direction works: the peer answered a check, or said so when it gave up. */
+  wasHeard: boolean
   elapsedMs: number
+}
+
+/** Counters of a punch that has not begun. */
+export function newCounters(recipe: PunchCounters['recipe']): PunchCounters {
+  return {
+    recipe,
+    rounds: 0,
+    sockets: 0,
+    packetsSent: 0,
+    checksReceived: 0,
+    heard: false,
+    wasHeard: false,
+    elapsedMs: 0,
+  }
 }

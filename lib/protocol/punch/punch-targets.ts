@@ -15,6 +15,8 @@ export interface PunchShot {
 const SEQUENCE_LENGTH = 40
 /** Ours: both sides' predictions may be off by a few ports; offsets are drawn from −4 to 4. */
 const SEQUENCE_OFFSET = 4
+/** Ours: the next port twice against loss, and two after it, which it is if others take ports meanwhile. */
+const NEXT_OFFSETS = [1, 2, 1, 3]
 /** Two openers: one may be lost. */
 const OPENERS = 2
 
@@ -56,17 +58,24 @@ export class PunchTargets {
     this.#count = 0
   }
 
-  /** Undefined when there is nothing more to send for now. */
-  next(): PunchShot | undefined {
-    const count = this.#count++
+  /** The next shot; undefined when there is nothing more to send for now. */
+  peek(): PunchShot | undefined {
+    const count = this.#count
     switch (this.#part.targets) {
       case 'announced':
         return this.#announcedShot(count)
+      case 'next':
+        return this.#nextShot(count)
       case 'sequence':
         return this.#sequenceShot(count)
       case 'range':
         return this.#rangeShot(count)
     }
+  }
+
+  /** The shot was fired. */
+  advance(): void {
+    this.#count++
   }
 
   #announcedShot(count: number): PunchShot | undefined {
@@ -80,13 +89,29 @@ export class PunchTargets {
     return { index: count % sockets, to, isOpener: sockets > 1 ? lap === 0 : lap < OPENERS }
   }
 
+  /** As {@link #announcedShot}, at the ports that may come next. */
+  #nextShot(count: number): PunchShot | undefined {
+    const { sockets } = this.#part
+    const base = this.#announced[0]
+    const offset = NEXT_OFFSETS[Math.floor(count / sockets)]
+    if (base === undefined || offset === undefined) return undefined
+    const port = wrap(base.port + this.#peer.step * offset)
+    return { index: count % sockets, to: { ...base, port }, isOpener: false }
+  }
+
   #sequenceShot(count: number): PunchShot | undefined {
     const base = this.#announced[0]
     if (base === undefined) return undefined
     const offset = this.#isMutual && count > 2 ? this.#draw(2 * SEQUENCE_OFFSET + 1) - SEQUENCE_OFFSET : 0
-    const position = this.#isMutual ? Math.max(1, 1 + count + offset) : 1 + (count % SEQUENCE_LENGTH)
+    const position = this.#isMutual ? Math.max(1, 1 + count + offset) : 1 + this.#turnOf(count)
     const port = wrap(base.port + this.#peer.step * position)
     return { index: count % this.#part.sockets, to: { ...base, port }, isOpener: false }
+  }
+
+  /** One socket goes over the ports again and again; of several, each tries a port before the next one's turn. */
+  #turnOf(count: number): number {
+    const { sockets } = this.#part
+    return sockets === 1 ? count % SEQUENCE_LENGTH : Math.floor(count / sockets)
   }
 
   #rangeShot(count: number): PunchShot | undefined {
@@ -97,8 +122,11 @@ export class PunchTargets {
     // Half-open luck first: where the peer's filter is loose, its announced port is all it takes.
     if (count < OPENERS) return { index: 0, to: base, isOpener: false }
     const span = max - min + 1
-    const port = min + ((this.#first + Math.floor(count / ips.length) * this.#stride) % span)
-    return { index: count % this.#part.sockets, to: { ...base, port }, isOpener: false }
+    const turn = Math.floor(count / ips.length)
+    const port = min + ((this.#first + turn * this.#stride) % span)
+    // In each sweep another socket meets the port: the same one would say nothing new.
+    const index = (turn + Math.floor(turn / span)) % this.#part.sockets
+    return { index, to: { ...base, port }, isOpener: false }
   }
 }
 
@@ -110,4 +138,10 @@ function wrap(port: number): number {
 
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b)
+}
+
+/** A whole number from 0, below `below`. */
+export function drawNumber(randomBytes: (length: number) => Uint8Array, below: number): number {
+  const value = randomBytes(4).reduce((sum, byte) => sum * 256 + byte, 0)
+  return Math.floor((value / 2 ** 32) * below)
 }

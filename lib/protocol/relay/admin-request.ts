@@ -2,6 +2,8 @@ import { ReachError } from '../../base/errors.ts'
 import type { JsonReader } from '../../base/json-reader.ts'
 import type { Role } from '../../base/peer-name.ts'
 import { parseRole } from '../../base/peer-name.ts'
+import type { SshKeyRequest } from './ssh-key-request.ts'
+import { readSshKeyRequest } from './ssh-key-request.ts'
 import type { WireStatement } from './wire-statement.ts'
 import { readWireStatement } from './wire-statement.ts'
 
@@ -14,6 +16,7 @@ export type AdminRequest =
   /** For the ceremony of the root: the issuing CA's public key, a new one if `isNew`. */
   | { readonly op: 'issuing-key'; readonly isNew: boolean }
   | InstallRootsRequest
+  | SshKeyRequest
 
 /** A token that lets somebody join. */
 export interface InviteRequest {
@@ -66,7 +69,10 @@ export function readAdminRequest(reader: JsonReader): AdminRequest {
         issuingChain: reader.optional('issuingChain', (own) => own.texts('issuingChain', MAX_CHAIN)),
         denyOldIssuer: reader.flag('denyOldIssuer'),
       }
-    default:
+    default: {
+      const request = readSshKeyRequest(op, reader)
+      if (request !== undefined) return request
       throw new ReachError('ERR_REACH_DECODE', `an admin request asks for ${JSON.stringify(op)}`)
+    }
   }
 }

@@ -31,6 +31,8 @@ export interface NetworkStatus {
   readonly denyListNumber: number
   readonly members: readonly MemberStatus[]
   readonly openTokens: number
+  /** Fingerprint of the relay's SSH host key, `SHA256:…`; undefined when it serves no SSH clients. */
+  readonly sshHostKey: string | undefined
 }
 
 /** One member, as the network knows it. */
@@ -76,6 +78,7 @@ export function readNetworkStatus(reader: JsonReader): NetworkStatus {
     denyListNumber: reader.count('denyListNumber'),
     members: reader.objects('members').map(readMember),
     openTokens: reader.count('openTokens'),
+    sshHostKey: reader.optional('sshHostKey', (own) => own.text('sshHostKey', 128)),
   }
 }
 

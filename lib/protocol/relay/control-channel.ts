@@ -1,5 +1,5 @@
 import type { ReachError } from '../../base/errors.ts'
-import type { TransportAddress } from '../../base/transport-address.ts'
+import type { ControlStream } from '../../base/relay-dialer.ts'
 import type { ControlReply } from './control-reply.ts'
 
 /** The reply of a type. */
@@ -9,10 +9,12 @@ export type ReplyOf<T extends ControlReply['type']> = Extract<ControlReply, { re
 export interface ControlChannel {
   /** Resolves with the reason when the connection is over. */
   readonly closed: Promise<ReachError>
-  /** The very address that answers: a name may stand for several relays. */
-  readonly remote: TransportAddress
+  /** What it runs over: data follow it to the very relay that answers, as a name may stand for several. */
+  readonly via: Pick<ControlStream, 'openLeg' | 'remote'>
   /** The IP that we come from, as the relay sees it; undefined when it did not say: an older one, or too early. */
   readonly seenAs: string | undefined
+  /** UDP ports of the relay's host that answer STUN; undefined when it did not say: an older one, or too early. */
+  readonly stunPorts: readonly number[] | undefined
   /** Number for the next request that has one: its answer is told by it. */
   nextId(): number
   /**

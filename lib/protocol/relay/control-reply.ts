@@ -5,7 +5,9 @@ import type { PeerId } from '../../base/peer-id.ts'
 import { isPeerId } from '../../base/peer-id.ts'
 import type { Role } from '../../base/peer-name.ts'
 import { parseRole } from '../../base/peer-name.ts'
-import { canonicalIp } from '../../base/transport-address.ts'
+import { MAX_PORT, canonicalIp } from '../../base/transport-address.ts'
+import type { PeerNetwork } from '../ice/pair-prediction.ts'
+import { networkFields, readNetworkIfKnown } from '../signaling/nat-summary.ts'
 import type { ProbeOutcome } from './probe-outcome.ts'
 import { PROBE_OUTCOMES } from './probe-outcome.ts'
 import type { WireStatement } from './wire-statement.ts'
@@ -58,6 +60,8 @@ export interface PresentPeer {
   readonly name: string | undefined
   /** Calendar time of the relay, in milliseconds since 1970. */
   readonly sinceMs: number
+  /** What it says of its own network; undefined when it says nothing, or nothing that we understand. */
+  readonly nat: PeerNetwork | undefined
 }
 
 /** Which network this is, to be believed only when its root is the one that the join string names. */
@@ -86,6 +90,10 @@ export interface WelcomeReply extends NetworkState {
   readonly mustRenew: boolean
   /** The IP that we come from, as the relay sees it: where `prove` leads. Undefined: the relay knows no `prove`. */
   readonly seenAs: string | undefined
+  /** SHA-256 of the public key of the certificate that the relay shows the web; undefined for an older relay. */
+  readonly webKey: string | undefined
+  /** UDP ports of the relay's host that answer STUN. Undefined: an older relay, which does not say. */
+  readonly stunPorts: readonly number[] | undefined
 }
 
 /** What every member should know of its network. */
@@ -115,6 +123,8 @@ const MAX_CHAIN = 8
 export const MAX_PEERS = 10_000
 /** Ours: more than anybody would try. */
 export const MAX_RELAYS = 32
+/** Ours: a relay has one or two; each one more is a packet that a member sends. */
+export const MAX_STUN_PORTS = 8
 
 /** @throws {ReachError} ERR_REACH_DECODE */
 export function decodeControlReply(text: string): ControlReply {
@@ -138,6 +148,8 @@ export function decodeControlReply(text: string): ControlReply {
         roles: reader.texts('roles', 8).map(readRole),
         mustRenew: reader.flag('mustRenew'),
         seenAs: reader.optional('seenAs', readIp),
+        webKey: reader.optional('webKey', (field) => field.text('webKey', 64)),
+        stunPorts: reader.optional('stunPorts', readStunPorts),
         ...readState(reader),
       }
     case 'deny-list':
@@ -204,8 +216,28 @@ function readPeer(reader: JsonReader): { readonly peerId: PeerId; readonly name:
   }
 }
 
+/** As fields of a JSON object: what {@link decodeControlReply} reads. */
+export function presentFields({
+  peerId,
+  name,
+  sinceMs,
+  nat,
+}: PresentPeer): Readonly<Record<string, unknown>> {
+  return { peerId, name, sinceMs, ...(nat === undefined ? {} : { nat: networkFields(nat) }) }
+}
+
 function readPresent(reader: JsonReader): PresentPeer {
-  return { ...readPeer(reader), sinceMs: reader.count('sinceMs') }
+  return {
+    ...readPeer(reader),
+    sinceMs: reader.count('sinceMs'),
+    nat: reader.optional('nat', (fields) => readNetworkIfKnown(fields, 'nat')),
+  }
+}
+
+function readStunPorts(reader: JsonReader): readonly number[] {
+  const ports = reader.counts('stunPorts', MAX_STUN_PORTS)
+  if (ports.every((port) => port >= 1 && port <= MAX_PORT)) return ports
+  throw new ReachError('ERR_REACH_DECODE', 'a control reply has no port where one belongs')
 }
 
 /** One of a later version says no more than that it failed. */

@@ -4,6 +4,8 @@ import type { Transport } from '../../base/transport-address.ts'
 import { MAX_PORT } from '../../base/transport-address.ts'
 import type { AdminRequest } from './admin-request.ts'
 import { readAdminRequest } from './admin-request.ts'
+import type { PeerNetwork } from '../ice/pair-prediction.ts'
+import { readNetwork } from '../signaling/nat-summary.ts'
 
 /** What a member, or somebody who wants to become one, says to a relay (docs/wire.md). Bytes are in base64. */
 export type ControlRequest =
@@ -18,14 +20,21 @@ export type ControlRequest =
   | ({ readonly type: 'report' } & TrustReport)
   | { readonly type: 'admin'; readonly id: number; readonly request: AdminRequest }
   | { readonly type: 'ping'; readonly id: number }
-  /** I take sessions: tell me when somebody dials. */
-  | { readonly type: 'register'; readonly id: number }
+  | RegisterRequest
   | OpenRequest
   /** Who takes sessions now? */
   | { readonly type: 'peers'; readonly id: number }
   | ProveRequest
   /** Of a later version: refused; with an `id`, the refusal ends nothing else. */
   | { readonly type: 'unknown'; readonly name: string; readonly id: number | undefined }
+
+/** I take sessions: tell me when somebody dials. What is said last counts. */
+export interface RegisterRequest {
+  readonly type: 'register'
+  readonly id: number
+  /** For those who ask who is there. */
+  readonly nat: PeerNetwork | undefined
+}
 
 /** Somebody wants a path to a peer. The data leg with the same ticket is on its way, and may come first. */
 export interface OpenRequest {
@@ -104,9 +113,14 @@ export function decodeControlRequest(text: string): ControlRequest {
     case 'admin':
       return { type, id: reader.count('id'), request: readAdminRequest(reader.object('request')) }
     case 'ping':
-    case 'register':
     case 'peers':
       return { type, id: reader.count('id') }
+    case 'register':
+      return {
+        type,
+        id: reader.count('id'),
+        nat: reader.optional('nat', (fields) => readNetwork(fields.object('nat'))),
+      }
     case 'open':
       return {
         type,

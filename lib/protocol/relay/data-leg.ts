@@ -7,6 +7,13 @@ import { ReachError } from '../../base/errors.ts'
 export const LEG_MAGIC = Uint8Array.of(0xd2, 0x70, 0x32, 0x01)
 /** Random bytes that nobody can guess: whoever shows them has the leg. */
 export const TICKET_LENGTH = 32
+/**
+ * A ticket that leads nowhere, and is refused at once: whoever has shown it knows that legs come through. Random ones are
+ * never all zeros.
+ */
+export const TRIAL_TICKET = new Uint8Array(TICKET_LENGTH)
+/** RFC 7301: a data leg inside TLS, for networks that let nothing else pass. */
+export const LEG_ALPN = 'p2p-reach-leg/1'
 export const LEG_HEAD_LENGTH = LEG_MAGIC.length + TICKET_LENGTH
 
 /** The relay's answer to a leg's head, one byte. */
@@ -27,6 +34,10 @@ export const LEG_STATUS = {
 
 /** A name of {@link LEG_STATUS}. */
 export type LegStatus = keyof typeof LEG_STATUS
+
+export function isTrialTicket(ticket: Uint8Array): boolean {
+  return ticket.every((byte) => byte === 0)
+}
 
 /** @throws {RangeError} when the ticket has another length */
 export function encodeLegHead(ticket: Uint8Array): Uint8Array {

@@ -3,10 +3,9 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { ExecutionContext } from 'ava'
+import { CLI } from '../../../cli/program-files.ts'
 
-export const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 const SHIFTED_CLOCK = new URL('./shifted-clock.js', import.meta.url).href
 
 /** What a command printed, and what it ended with. */

@@ -5,7 +5,7 @@
 import { transportAddress } from '../../../lib/base/transport-address.ts'
 import { nodeRuntime } from '../../../lib/net/node-runtime.ts'
 import { tlsFinding } from '../../../lib/probe/egress/egress-finding.ts'
-import { secure } from '../../../lib/probe/egress/tls.ts'
+import { secure } from '../../../lib/net/outward/tls.ts'
 
 const [port = '', host = '', pinSha256] = process.argv.slice(2)
 const runtime = nodeRuntime()

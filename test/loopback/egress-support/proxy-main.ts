@@ -4,7 +4,7 @@
  */
 import { parseRelayUrl } from '../../../lib/base/relay-url.ts'
 import { nodeRuntime } from '../../../lib/net/node-runtime.ts'
-import { proxyFor } from '../../../lib/probe/egress/proxy-environment.ts'
+import { proxyFor } from '../../../lib/net/outward/proxy-environment.ts'
 import { probeProxy } from '../../../lib/probe/egress/proxy-egress.ts'
 
 const [relayUrl = '', proxyUrl] = process.argv.slice(2)

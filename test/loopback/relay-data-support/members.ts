@@ -5,7 +5,7 @@ import type { ExecutionContext } from 'ava'
 import { toBase64 } from '../../../lib/base/base64.ts'
 import { parseEndpoint } from '../../../lib/base/endpoint.ts'
 import type { PeerId } from '../../../lib/base/peer-id.ts'
-import type { Runtime, TcpSocket } from '../../../lib/base/runtime.ts'
+import type { Runtime } from '../../../lib/base/runtime.ts'
 import type { ControlClient } from '../../../lib/membership/control-client.ts'
 import type { Membership } from '../../../lib/membership/membership.ts'
 import type { ReplyOf } from '../../../lib/protocol/relay/control-channel.ts'
@@ -54,13 +54,13 @@ export async function peerOf(
 export async function listenWith(
   t: ExecutionContext,
   { client }: TestPeer,
-  onSocket: (socket: TcpSocket) => void,
+  onSocket: (socket: Duplex) => void,
 ): Promise<number> {
-  const open = new Set<TcpSocket>()
+  const open = new Set<Duplex>()
   t.teardown(() => open.forEach((socket) => socket.destroy()))
   client.onIncoming = (incoming) => {
     incoming.accept().then(
-      (socket) => {
+      ({ stream: socket }) => {
         open.add(socket)
         socket.once('close', () => open.delete(socket))
         onSocket(socket)
@@ -76,15 +76,15 @@ export async function pathBetween(
   t: ExecutionContext,
   from: TestPeer,
   to: TestPeer,
-): Promise<readonly [TcpSocket, TcpSocket]> {
-  const accepted = new Promise<TcpSocket>((resolve, reject) => {
-    to.client.onIncoming = (incoming) => void incoming.accept().then(resolve, reject)
+): Promise<readonly [Duplex, Duplex]> {
+  const accepted = new Promise<Duplex>((resolve, reject) => {
+    to.client.onIncoming = (incoming) => void incoming.accept().then(({ stream }) => resolve(stream), reject)
   })
   await to.client.register()
-  const [{ socket }, other] = await Promise.all([from.client.dial(peerIdOf(to)), accepted])
+  const [{ leg }, other] = await Promise.all([from.client.dial(peerIdOf(to)), accepted])
   to.client.onIncoming = undefined
-  t.teardown(() => [socket, other].forEach((end) => end.destroy()))
-  return [socket, other]
+  t.teardown(() => [leg.stream, other].forEach((end) => end.destroy()))
+  return [leg.stream, other]
 }
 
 /** The next path that somebody wants, not yet answered. */

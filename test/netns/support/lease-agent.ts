@@ -66,6 +66,24 @@ function isOptions(value: unknown): value is LeaseAgentOptions {
   return typeof value === 'object' && value !== null && 'request' in value
 }
 
+/**
+ * A search takes a second and a half and no more. A gateway that has no processor time in it, for other tests run beside
+ * it, is none to the first search; what is tested here is what it does once it is found.
+ */
+async function openLease(searches = 5): Promise<MappingLease> {
+  try {
+    return await MappingLease.open({
+      mapper,
+      request,
+      onChange: (state) => print(describe(state)),
+      ...(options.asksForProof === true ? { prove } : {}),
+    })
+  } catch (error) {
+    if (searches > 1 && ReachError.is(error, 'ERR_REACH_NO_GATEWAY')) return openLease(searches - 1)
+    throw error
+  }
+}
+
 let lease: MappingLease | undefined
 input.on('line', (line) => {
   if (line === 'close') void close()
@@ -81,12 +99,7 @@ async function close(): Promise<void> {
 
 try {
   const startMs = runtime.clock.nowMs()
-  lease = await MappingLease.open({
-    mapper,
-    request,
-    onChange: (state) => print(describe(state)),
-    ...(options.asksForProof === true ? { prove } : {}),
-  })
+  lease = await openLease()
   print({ ...lease.state, openedInMs: Math.round(runtime.clock.nowMs() - startMs) })
 } catch (error) {
   if (!ReachError.is(error)) throw error

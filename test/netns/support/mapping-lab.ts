@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { LabNode } from '../../../cli/demo/lab/lab-node.ts'
 import type { NetnsLab } from '../../../cli/demo/lab/netns-lab.ts'
 import type { NatRules } from '../../../cli/demo/lab/nat-rules.ts'
+import type { Router } from '../../../cli/demo/lab/router.ts'
 import type { Site } from '../../../cli/demo/lab/site.ts'
 import { openSite } from '../../../cli/demo/lab/site.ts'
 import { supportScript } from './agents.ts'
@@ -14,6 +15,7 @@ import { RunningProgram } from './running-program.ts'
 /** A home of the lab: two hosts behind a gateway with a miniupnpd, and a host out on the internet. */
 export interface MappingHome {
   readonly lab: NetnsLab
+  readonly internet: Router
   readonly site: Site
   readonly host: LabNode
   /** A neighbour of the host: 192.168.1.11. */
@@ -71,7 +73,7 @@ export async function openHome(lab: NetnsLab, options: MappingHomeOptions = {}):
   if (gateway === undefined) throw new Error('a home has a gateway')
   const neighbour = await lab.host('neighbour', { at: gateway, ips: [NEIGHBOUR_IP] })
   const router = await Miniupnpd.start(gateway, daemon)
-  return { lab, site, host: site.host, neighbour, outside, router }
+  return { lab, internet, site, host: site.host, neighbour, outside, router }
 }
 
 /** A lease in a process of its own on a host of the lab. */
@@ -85,9 +87,8 @@ export class LeaseAgent {
   }
 
   /** Resolves with the external port once the lease is active (again). */
-  async active(timeoutMs?: number): Promise<number> {
-    const wait = timeoutMs === undefined ? {} : { timeoutMs }
-    const match = await this.program.waitForLine(/"kind":"active".*?"externalPort":(\d+)/, wait)
+  async active(): Promise<number> {
+    const match = await this.program.waitForLine(/"kind":"active".*?"externalPort":(\d+)/)
     return Number(match[1])
   }
 

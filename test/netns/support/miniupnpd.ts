@@ -130,9 +130,17 @@ export class Miniupnpd {
   }
 }
 
+/**
+ * Where no syslog listens, miniupnpd writes each line to the machine's console as well, and waits for it. A serial one takes
+ * ten milliseconds a line: with a few daemons, their answers come seconds too late.
+ */
+const QUIET_CONSOLE = 'if [ -e /dev/console ]; then mount --bind /dev/null /dev/console; fi'
+
 async function run(gateway: Gateway, folder: string): Promise<RunningProgram> {
   const argv = ['miniupnpd', '-d', '-f', join(folder, 'conf'), '-P', join(folder, 'pid')]
-  const program = new RunningProgram(gateway.spawn('sh', ['-c', 'exec "$@" 2>&1', 'sh', ...argv]))
+  const program = new RunningProgram(
+    gateway.spawn('unshare', ['--mount', 'sh', '-c', `${QUIET_CONSOLE}; exec "$@" 2>&1`, 'sh', ...argv]),
+  )
   await program.waitForLine(/listening on (?:port )?\S*:?\d+|Listening for NAT-PMP/)
   return program
 }

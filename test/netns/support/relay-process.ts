@@ -1,13 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { CLI } from '../../../cli/program-files.ts'
 import type { LabNode } from '../../../cli/demo/lab/lab-node.ts'
 import type { DiagnoseReport } from '../../../lib/index.ts'
 import { RunningProgram } from './running-program.ts'
-
-/** The CLI that the tests were compiled with. */
-export const CLI = fileURLToPath(new URL('../../../cli/main.js', import.meta.url))
 
 /** A `p2p-reach relay up` of its own process on a host of a lab; it ends with the lab. */
 export interface RelayProcess {

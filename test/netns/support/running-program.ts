@@ -87,6 +87,16 @@ export class RunningProgram {
     })
   }
 
+  /** Waits until stderr has a text that fits. */
+  async waitForError(pattern: RegExp, { timeoutMs = DEFAULT_WAIT_MS } = {}): Promise<void> {
+    const untilMs = performance.now() + timeoutMs
+    while (!pattern.test(this.#stderr)) {
+      if (performance.now() > untilMs)
+        throw new Error(this.#explain(pattern, `on stderr within ${timeoutMs} ms`))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
   /** Sends a signal, SIGTERM by default, and waits for the end. */
   stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<ProgramEnd> {
     this.#child.kill(signal)

@@ -58,10 +58,20 @@ async function obey(line: string): Promise<object> {
   }
 }
 
+/** As a lease does after a while: a gateway that has no processor time beside other tests may answer the next time. */
+async function obeyInTheEnd(line: string, tries = 5): Promise<object> {
+  try {
+    return await obey(line)
+  } catch (error) {
+    if (tries > 1 && ReachError.is(error, 'ERR_REACH_TIMEOUT')) return obeyInTheEnd(line, tries - 1)
+    throw error
+  }
+}
+
 console.log('ready')
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    console.log(JSON.stringify(await obey(line)))
+    console.log(JSON.stringify(await obeyInTheEnd(line)))
   } catch (error) {
     if (!ReachError.is(error)) throw error
     console.log(JSON.stringify({ code: error.code, message: error.message, details: error.details }))

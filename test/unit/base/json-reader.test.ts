@@ -7,7 +7,7 @@ const of = (value: unknown) => JsonReader.of(value, 'letter')
 
 test('reads fields of each kind, and ignores those that nobody asks for', (t) => {
   const reader = JsonReader.parse(
-    '{"a":"x","b":7,"c":["y","z"],"d":[{"e":1}],"f":{"g":"h"},"i":{"k":{"l":2}},"m":true,"later":null}',
+    '{"a":"x","b":7,"c":["y","z"],"d":[{"e":1}],"f":{"g":"h"},"i":{"k":{"l":2}},"m":true,"n":[0,9],"later":null}',
     'letter',
   )
   t.is(reader.text('a'), 'x')
@@ -23,6 +23,7 @@ test('reads fields of each kind, and ignores those that nobody asks for', (t) =>
     [['k', 2]],
   )
   t.true(reader.flag('m'))
+  t.deepEqual(reader.counts('n'), [0, 9])
 })
 
 test('what is no JSON object is ERR_REACH_DECODE and names what it should have been', (t) => {
@@ -44,6 +45,10 @@ const rows: readonly (readonly [string, Read, unknown])[] = [
   ['a list of texts', (reader) => reader.texts('f'), 'a'],
   ['a list with something else in it', (reader) => reader.texts('f'), ['a', 1]],
   ['a list that is too long', (reader) => reader.texts('f', 1), ['a', 'b']],
+  ['a list of numbers with a text in it', (reader) => reader.counts('f'), [1, '2']],
+  ['a list of numbers with a fraction in it', (reader) => reader.counts('f'), [0.5]],
+  ['a list of numbers with a negative one in it', (reader) => reader.counts('f'), [-1]],
+  ['a list of numbers that is too long', (reader) => reader.counts('f', 1), [1, 2]],
   ['a list of objects', (reader) => reader.objects('f'), [[]]],
   ['a list of objects that is too long', (reader) => reader.objects('f', 1), [{}, {}]],
   ['an object', (reader) => reader.object('f'), []],

@@ -51,14 +51,14 @@ test('no command and half a command are usage errors', (t) => {
     ['relay'],
     'ERR_REACH_USAGE',
     /^relay needs a word after it$/,
-    /^p2p-reach relay up {2}or {2}p2p-reach relay status$/,
+    /^p2p-reach relay up, {2}p2p-reach relay status {2}or {2}p2p-reach relay ssh-key$/,
   )
   refused(
     t,
     ['relay', 'down'],
     'ERR_REACH_USAGE',
     /^unknown command "relay down"$/,
-    /^p2p-reach relay up {2}or {2}p2p-reach relay status$/,
+    /^p2p-reach relay up, {2}p2p-reach relay status {2}or {2}p2p-reach relay ssh-key$/,
   )
 })
 
@@ -118,6 +118,7 @@ test('diagnose: servers, depth and what is written', (t) => {
       relays: ['https://a', 'b'],
       stun: ['c:1'],
       deep: true,
+      peer: undefined,
       home: ENV.P2P_REACH_HOME,
       htmlFile: 'r.html',
       json: true,
@@ -128,6 +129,7 @@ test('diagnose: servers, depth and what is written', (t) => {
     relays: [],
     stun: [],
     deep: false,
+    peer: undefined,
     home: ENV.P2P_REACH_HOME,
     htmlFile: undefined,
     json: false,

@@ -82,3 +82,28 @@ test('map: a port, one transport, and perhaps the port outside', (t) => {
   refused(t, ['map', '80', '--external'], /external/)
   refused(t, ['map', '80', '--sctp'], /sctp/)
 })
+
+test('SSH servers: for expose, connect and ping', (t) => {
+  const url = 'ssh://me@host.example:2222'
+  for (const words of [
+    ['expose', '8080'],
+    ['connect', 'alice/web'],
+    ['ping', 'alice'],
+  ]) {
+    t.like(parseCommand(words, env), { ssh: [] })
+    t.like(parseCommand([...words, '--relay', url, '--relay', 'ssh://other'], env), {
+      ssh: [{ url }, { url: 'ssh://other' }],
+    })
+  }
+  const flags = ['--relay', url, '--ssh-key', '/k', '--ssh-known-hosts', '/h']
+  t.like(parseCommand(['ping', 'alice', ...flags, '--ssh-command', `ssh -J 'a b' -o X="y z"`], env), {
+    ssh: [
+      { url, identityFiles: ['/k'], knownHostsFiles: ['/h'], command: ['ssh', '-J', 'a b', '-o', 'X=y z'] },
+    ],
+  })
+  // The variable is of diagnose, and names relays of another kind.
+  t.like(parseCommand(['ping', 'alice'], { ...env, P2P_REACH_RELAY: 'https://relay.example' }), { ssh: [] })
+  refused(t, ['ping', 'alice', '--relay', 'https://relay.example'], /takes an SSH server here/)
+  refused(t, ['ping', 'alice', '--relay', 'ssh://host/path'], /no URL of an SSH server/, 'ERR_REACH_ADDRESS')
+  refused(t, ['ping', 'alice', '--relay', url, '--ssh-command', `ssh 'x`], /is no command/)
+})

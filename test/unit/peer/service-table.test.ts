@@ -37,13 +37,43 @@ test('who may use a service is decided by proven names and keys, and by nothing 
     [ALICE, 'alice', 'p2p-reach.other', 'service-unknown'],
   ] as const
   for (const [peerId, name, service, expected] of cases) {
-    const decision = table.decide({ peer: identity(peerId, name), service })
+    const decision = table.decide({ peer: identity(peerId, name), service, carries: 'bytes' })
     t.is(
       decision.kind === 'refused' ? decision.reason : decision.kind,
       expected,
       `${String(name)} → ${service}`,
     )
   }
+})
+
+test('a service of datagrams takes no streams, one of streams no datagrams, and a name may stand for both', (t) => {
+  const table = new ServiceTable()
+  table.add('web', nobody, ['bob'])
+  table.addFlows('game', nobody)
+  table.add('dns', nobody)
+  table.addFlows('dns', nobody, ['bob'])
+  const cases = [
+    ['bob', 'web', 'bytes', 'allowed'],
+    ['bob', 'web', 'datagrams', 'wrong-transport'],
+    ['alice', 'web', 'datagrams', 'not-permitted'],
+    ['bob', 'game', 'bytes', 'wrong-transport'],
+    ['bob', 'game', 'datagrams', 'allowed-flow'],
+    ['alice', 'dns', 'bytes', 'allowed'],
+    ['alice', 'dns', 'datagrams', 'not-permitted'],
+    ['bob', 'dns', 'datagrams', 'allowed-flow'],
+    ['bob', 'other', 'datagrams', 'service-unknown'],
+  ] as const
+  for (const [name, service, carries, expected] of cases) {
+    const decision = table.decide({ peer: identity(BOB, name), service, carries })
+    t.is(decision.kind === 'refused' ? decision.reason : decision.kind, expected, `${service} ${carries}`)
+  }
+  t.true(
+    ReachError.is(
+      t.throws(() => table.addFlows('game', nobody)),
+      'ERR_REACH_SERVICE_IN_USE',
+    ),
+  )
+  t.deepEqual([...table.names].sort(), ['dns', 'game', 'web'])
 })
 
 test('a service is taken away, and only by who has added it', (t) => {

@@ -135,11 +135,16 @@ test('nothing asked is unknown throughout, never false', (t) => {
 
 test('a relay’s latency is the lowest of the ways that work, and they stand in the order of use', (t) => {
   t.deepEqual(assembleReport(gathered()).relays, [
-    { url: RELAY_URL, latencyMs: 15, reachableBy: ['udp-stun', 'tls', 'websocket'] },
+    {
+      ...{ url: RELAY_URL, latencyMs: 15, reachableBy: ['udp-stun', 'tls', 'websocket'] },
+      peerWay: {
+        ...{ value: 'direct', confidence: 'measured', evidence: ['direct works'] },
+      },
+    },
   ])
   const none = gathered({ udp: { ipv4: undefined, ipv6: undefined } })
   t.deepEqual(assembleReport({ ...none, egress: { ...none.egress, facts: [] } }).relays, [
-    { url: RELAY_URL, reachableBy: [] },
+    { url: RELAY_URL, reachableBy: [], peerWay: { value: 'unknown', confidence: 'unknown', evidence: [] } },
   ])
 })
 

@@ -1,6 +1,7 @@
 import test from 'ava'
-import { describeInterfaces, interfaceKind } from '../../../lib/probe/interfaces.ts'
-import type { InterfaceKind } from '../../../lib/probe/report.ts'
+import type { InterfaceKind } from '../../../lib/net/interface-kind.ts'
+import { interfaceKind } from '../../../lib/net/interface-kind.ts'
+import { describeInterfaces } from '../../../lib/probe/interfaces.ts'
 
 /** Names as systems and programs give them. */
 const NAMES: Readonly<Record<InterfaceKind, readonly string[]>> = {

@@ -37,6 +37,16 @@ test('public servers are asked only when nobody is named', (t) => {
   t.deepEqual(parseTargets(['relay.example.org'], []).stun, [])
 })
 
+test('SSH servers stand where relays do', (t) => {
+  const targets = parseTargets(['ssh://me@bastion.example.org', 'relay.example.org'], [])
+  t.deepEqual(
+    targets.ssh.map(({ user, host, port }) => [user, host, port]),
+    [['me', 'bastion.example.org', 22]],
+  )
+  t.is(targets.relays.length, 1)
+  t.false(targets.areDefault)
+})
+
 test('what is no server is an error with a hint', (t) => {
   const refused = (relays: readonly string[], stun: readonly string[]) => {
     const error = t.throws(() => parseTargets(relays, stun), { code: 'ERR_REACH_ADDRESS' })
@@ -57,7 +67,15 @@ test('what is no server is an error with a hint', (t) => {
     'turn:x',
   ])
     refused([], [text])
-  for (const text of ['', 'ftp://x', 'https://', 'https://u:p@x', 'https://x/y', 'http://x#sha256=00'])
+  for (const text of [
+    '',
+    'ftp://x',
+    'https://',
+    'https://u:p@x',
+    'https://x/y',
+    'http://x#sha256=00',
+    'ssh://x/y',
+  ])
     refused([text], [])
 })
 

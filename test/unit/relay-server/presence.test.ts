@@ -24,8 +24,29 @@ test('a late end of an older connection does not erase a newer presence', (t) =>
 test('a connection that registers again keeps its generation, and is told nothing', (t) => {
   const presence = new Presence()
   const bob = aParty('bob')
-  t.is(presence.register(bob, 1), presence.register(bob, 2))
+  t.deepEqual(presence.register(bob, 1), presence.register(bob, 2))
   t.deepEqual(bob.connection.told, [])
+})
+
+test('a connection that registers again says anew what its network is like, and is not superseded', (t) => {
+  const presence = new Presence()
+  const bob = aParty('bob')
+  const behavior = {
+    mapping: 'endpoint-independent',
+    filtering: 'unknown',
+    portAllocation: 'random',
+  } as const
+  const nat = { behavior, udpWorks: true }
+  const { generation } = presence.register(bob, 1)
+  t.is(presence.find('bob')?.nat, undefined)
+  t.is(presence.register(bob, 2, nat).generation, generation)
+  t.deepEqual(presence.find('bob')?.nat, nat)
+  t.is(presence.find('bob')?.sinceMs, 1)
+  presence.register(bob, 3)
+  t.is(presence.find('bob')?.nat, undefined, 'what is said last counts')
+  t.deepEqual(bob.connection.told, [])
+  presence.drop(bob.connection, bob.identity.peerId)
+  t.is(presence.size, 0)
 })
 
 test('a name that has gone to another key is not taken along by its former holder', (t) => {

@@ -3,7 +3,7 @@ import type { Endpoint } from '../../../lib/base/endpoint.ts'
 import { parseEndpoint } from '../../../lib/base/endpoint.ts'
 import { ReachError } from '../../../lib/base/errors.ts'
 import type { NetworkInterface } from '../../../lib/base/runtime.ts'
-import { stunAddresses } from '../../../relay-server/stun-addresses.ts'
+import { primaryPorts, stunAddresses } from '../../../relay-server/stun-addresses.ts'
 
 const NO_INTERFACES: readonly NetworkInterface[] = []
 const NOBODY = new Map<string, string>()
@@ -135,4 +135,11 @@ test('refuses names, three ports, and a port that the system would pick', (t) =>
 
 test('nothing asked for is nothing served', (t) => {
   t.deepEqual(stunAddresses([], SERVER, NOBODY), [])
+})
+
+test('members are told the ports to ask, each once, and not the alternate ones', (t) => {
+  const ports = (...texts: readonly string[]) => primaryPorts(stunAddresses(wanted(...texts), SERVER, NOBODY))
+  t.deepEqual(ports('0.0.0.0', '[::]'), [3478])
+  t.deepEqual(ports('203.0.113.9:3478', '203.0.113.9:53', '[2001:db8::9]:443'), [3478, 443])
+  t.deepEqual(ports(), [])
 })

@@ -21,6 +21,12 @@ const SELECT_TIERS = `
   console.log(JSON.stringify(selectTiers(folders, wanted).map(({ name }) => name)))
 `
 
+const LANES = `
+  const { lanesOf, selectTiers } = await import(process.argv[1])
+  const lanes = lanesOf(selectTiers(JSON.parse(process.argv[2]), []))
+  console.log(JSON.stringify(lanes.map((tiers) => tiers.map(({ name }) => name))))
+`
+
 function runScript(code: string, file: string, input: unknown): unknown {
   const url = pathToFileURL(join(process.cwd(), 'scripts', file)).href
   const { stdout, stderr } = spawnSync(
@@ -115,4 +121,13 @@ test('tiers run in their order, unknown folders last, and only those that are wa
     'zoo',
   ])
   t.deepEqual(runScript(SELECT_TIERS, 'tiers.mjs', { folders, wanted: ['zoo', 'unit'] }), ['unit', 'zoo'])
+})
+
+test('tiers that only burn processor time, and labs, run in lanes of their own', (t) => {
+  const folders = ['zoo', 'netns', 'sim', 'unit', 'architecture', 'interop', 'loopback', 'cli']
+  t.deepEqual(runScript(LANES, 'tiers.mjs', folders), [
+    ['architecture', 'cli', 'loopback', 'interop', 'zoo'],
+    ['unit', 'sim'],
+    ['netns'],
+  ])
 })

@@ -72,6 +72,21 @@ test('before it is on the disk a change is not to be seen', async (t) => {
   t.deepEqual(store.state, ['one'])
 })
 
+test('flush waits for what is on its way, refused or not', async (t) => {
+  const { store, path } = await aStore(t)
+  await store.flush()
+  const commits = [append(store, 'one'), append(store, 'two')]
+  await store.flush()
+  t.is(await readFile(path, 'utf8'), 'one\ntwo')
+  await Promise.all(commits)
+  await rm(path)
+  await mkdir(path) // no file can take its place
+  const refused = t.throwsAsync(append(store, 'three'), { code: 'ERR_REACH_FILE' })
+  await store.flush()
+  t.deepEqual(store.state, ['one', 'two'])
+  await refused
+})
+
 test('a transaction that throws changes nothing, and others go on', async (t) => {
   const { store } = await aStore(t)
   const first = append(store, 'one')

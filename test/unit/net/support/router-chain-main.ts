@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import type { SendError, UdpSocket } from '../../../../lib/base/runtime.ts'
+import type { OpenUdpOptions, SendError, UdpSocket } from '../../../../lib/base/runtime.ts'
 import { systemCode } from '../../../../lib/net/system-error.ts'
 import { delay } from '../../../../lib/base/deadline.ts'
 import { transportAddress } from '../../../../lib/base/transport-address.ts'
@@ -27,13 +27,27 @@ try {
     tracesAborted: await abortedTrace(),
     arrived: await arrivals(chain, 'ipv4', '203.0.113.9'),
     arrived6: await arrivals(chain, 'ipv6', '2001:db8:3::9'),
+    arrivedFromStreamUdp: await arrivals(chain, 'ipv4', '203.0.113.9', openStreamSocket),
+    arrived6FromStreamUdp: await arrivals(chain, 'ipv6', '2001:db8:3::9', openStreamSocket),
     linkLocal: await linkLocalSender(),
+    linkLocalFromStreamUdp: await linkLocalSender(openStreamSocket),
     congestion: await congestion(),
     ...(await withoutRoutes()),
   }
   process.stdout.write(JSON.stringify(report, (_key, value: unknown) => (value === undefined ? null : value)))
 } finally {
   chain.close()
+}
+
+type OpenSocket = (options: OpenUdpOptions) => Promise<UdpSocket>
+
+function openSocket(options: OpenUdpOptions): Promise<UdpSocket> {
+  return network.openUdp(options)
+}
+
+/** A socket with streams; a plain one where this system lacks them. */
+async function openStreamSocket(options: OpenUdpOptions): Promise<UdpSocket> {
+  return (await network.openStreamUdp?.(options)) ?? network.openUdp(options)
 }
 
 function hops(to: string) {
@@ -60,7 +74,12 @@ async function sourceIps(...destinations: string[]) {
 }
 
 /** What arrives at the server of datagrams with too small a TTL, an ordinary one, and just enough. */
-async function arrivals(server: RouterChain, family: 'ipv4' | 'ipv6', serverIp: string): Promise<string[]> {
+async function arrivals(
+  server: RouterChain,
+  family: 'ipv4' | 'ipv6',
+  serverIp: string,
+  open: OpenSocket = openSocket,
+): Promise<string[]> {
   const program = `
     const socket = require('node:dgram').createSocket('${family === 'ipv4' ? 'udp4' : 'udp6'}')
     socket.on('message', (text) => process.stdout.write(text + '\\n'))
@@ -71,7 +90,7 @@ async function arrivals(server: RouterChain, family: 'ipv4' | 'ipv6', serverIp: 
   const until = async (line: string) => {
     while (receiver.stdout !== null && !printed.includes(`${line}\n`)) await once(receiver.stdout, 'data')
   }
-  const socket = await network.openUdp({ family })
+  const socket = await open({ family })
   const to = transportAddress(serverIp, SERVER_PORT)
   const bytes = (text: string) => new TextEncoder().encode(text)
   try {
@@ -90,10 +109,10 @@ async function arrivals(server: RouterChain, family: 'ipv4' | 'ipv6', serverIp: 
 }
 
 /** Whether a datagram from our own link-local address comes with its zone, so that it can be answered. */
-async function linkLocalSender() {
+async function linkLocalSender(open: OpenSocket = openSocket) {
   const addresses = network.interfaces().flatMap((each) => each.addresses)
   const own = addresses.find((address) => address.ip.startsWith('fe80'))?.ip ?? 'none'
-  const socket = await network.openUdp({ family: 'ipv6', ip: own })
+  const socket = await open({ family: 'ipv6', ip: own })
   const from = new Promise<string>((resolve) => (socket.onPacket = (packet) => resolve(packet.from.ip)))
   socket.send(new Uint8Array(1), socket.local)
   const seen = {

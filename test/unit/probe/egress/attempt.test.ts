@@ -1,7 +1,8 @@
 import test from 'ava'
 import { ReachError } from '../../../../lib/base/errors.ts'
 import { protocolError } from '../../../../lib/net/protocol-error.ts'
-import { all, attempt, orAbort } from '../../../../lib/probe/egress/attempt.ts'
+import { orAbort } from '../../../../lib/base/deadline.ts'
+import { all, attempt } from '../../../../lib/net/outward/attempt.ts'
 import { FakeClock } from '../../net/support/fake-clock.ts'
 
 const LIMITS = { timeoutMs: 100 }

@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { readableName } from '../../../../lib/probe/egress/certificate.ts'
-import { printable } from '../../../../lib/probe/egress/printable.ts'
+import { readableName } from '../../../../lib/net/outward/certificate.ts'
+import { printable } from '../../../../lib/net/outward/printable.ts'
 
 test('a distinguished name reads as common name and organisation', (t) => {
   const rows: readonly (readonly [string, string])[] = [

@@ -1,8 +1,13 @@
 import { inspect } from 'node:util'
 import test from 'ava'
 import fc from 'fast-check'
-import { isExempt, ProxyCredentials, proxyFor } from '../../../../lib/probe/egress/proxy-environment.ts'
-import type { ProxyEnvironment } from '../../../../lib/probe/egress/proxy-environment.ts'
+import {
+  isExempt,
+  ProxyCredentials,
+  proxyFor,
+  proxiesFor,
+} from '../../../../lib/net/outward/proxy-environment.ts'
+import type { ProxyEnvironment } from '../../../../lib/net/outward/proxy-environment.ts'
 
 const HTTPS = { host: 'relay.example', port: 443, secure: true }
 const HTTP = { host: 'relay.example', port: 80, secure: false }
@@ -50,8 +55,35 @@ test('proxy URLs: with and without scheme, port, path; default ports 80 and 443'
   t.true(chosen.kind === 'proxy' && chosen.proxy.secure)
 })
 
-test('SOCKS is known, but not yet used; everything else is invalid, and never quoted', (t) => {
-  for (const scheme of ['socks5', 'socks5h', 'socks4', 'socks']) {
+test('SOCKS 5 is a proxy by all its names, on port 1080; credentials that RFC 1929 has no room for are invalid', (t) => {
+  for (const scheme of ['socks5', 'socks5h', 'socks']) {
+    const chosen = proxyFor({ ALL_PROXY: `${scheme}://bob:pw@proxy.example` }, HTTPS)
+    t.like(chosen, { kind: 'proxy', proxy: { kind: 'socks5', address: 'proxy.example:1080', secure: false } })
+    const login = chosen.kind === 'proxy' ? chosen.proxy.credentials?.socksLogin() : undefined
+    t.is(Buffer.from(login?.password ?? []).toString(), 'pw')
+  }
+  for (const userInfo of ['bob', 'bob:', `bob:${'x'.repeat(256)}`]) {
+    const chosen = proxyFor({ ALL_PROXY: `socks5://${userInfo}@proxy.example` }, HTTPS)
+    t.deepEqual(chosen, { kind: 'invalid', source: 'ALL_PROXY' }, userInfo)
+  }
+})
+
+test('all proxies that the environment names come once each, in their order, and less what is exempt', (t) => {
+  const env = {
+    http_proxy: 'http://web.example:3128',
+    HTTPS_PROXY: 'http://web.example:3128',
+    ALL_PROXY: 'socks5://socks.example',
+  }
+  const target = { host: 'relay.example', port: 443 }
+  const named = (vars: Record<string, string>) =>
+    proxiesFor(vars, target).map(({ kind, address }) => `${kind} ${address}`)
+  t.deepEqual(named(env), ['connect web.example:3128', 'socks5 socks.example:1080'])
+  t.deepEqual(named({ ...env, NO_PROXY: 'relay.example' }), [])
+  t.deepEqual(named({}), [])
+})
+
+test('SOCKS 4 is known, but not used; everything else is invalid, and never quoted', (t) => {
+  for (const scheme of ['socks4', 'socks4a']) {
     t.deepEqual(proxyFor({ ALL_PROXY: `${scheme}://bob:pw@proxy.example:1080` }, HTTPS), {
       kind: 'unsupported',
       source: 'ALL_PROXY',

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { ReachError } from '../../../../lib/base/errors.ts'
-import { resolveHosts } from '../../../../lib/probe/egress/resolve-hosts.ts'
+import { resolveHosts } from '../../../../lib/net/outward/resolve-hosts.ts'
 import { ScriptedRuntime } from './support.ts'
 
 const FOUND = { kind: 'found', ips: ['203.0.113.9'] } as const

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { connectAny, probeTcp } from '../../../../lib/probe/egress/tcp.ts'
+import { connectAny, probeTcp } from '../../../../lib/net/outward/tcp.ts'
 import { ScriptedRuntime } from './support.ts'
 
 const LIMITS = { timeoutMs: 2500 }

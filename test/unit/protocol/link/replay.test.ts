@@ -136,16 +136,29 @@ test('what was not needed for a while goes back to the budget', (t) => {
   capacity.held(capacity.bytes)
   const { bytes } = capacity
   t.is(capacity.deadlineMs, REVIEW_INTERVAL_MS)
-  capacity.handleTimeout(REVIEW_INTERVAL_MS)
+  capacity.handleTimeout(REVIEW_INTERVAL_MS, 0)
   t.is(capacity.bytes, bytes, 'it was all in use')
   capacity.held(MIB)
-  capacity.handleTimeout(2 * REVIEW_INTERVAL_MS)
+  capacity.handleTimeout(2 * REVIEW_INTERVAL_MS, 0)
   t.is(capacity.bytes, 2 * MIB)
   capacity.held(1000)
-  capacity.handleTimeout(3 * REVIEW_INTERVAL_MS)
+  capacity.handleTimeout(3 * REVIEW_INTERVAL_MS, 0)
   t.is(capacity.bytes, MIN_CAPACITY)
   t.is(budget.left, 64 * MIB - MIN_CAPACITY)
-  capacity.handleTimeout(4 * REVIEW_INTERVAL_MS)
+  capacity.handleTimeout(4 * REVIEW_INTERVAL_MS, 0)
   t.is(budget.left, 64 * MIB)
   t.is(capacity.deadlineMs, undefined)
+})
+
+test('what is held while there is no path is not given back: the budget stays true', (t) => {
+  const budget = new ReplayBudget(MAX_CAPACITY)
+  const capacity = aCapacity(budget)
+  capacity.held(MIN_CAPACITY)
+  for (const times of [1, 2, 3]) {
+    capacity.handleTimeout(times * REVIEW_INTERVAL_MS, MIN_CAPACITY)
+    t.is(capacity.bytes, MIN_CAPACITY)
+  }
+  capacity.handleTimeout(4 * REVIEW_INTERVAL_MS, 0)
+  capacity.handleTimeout(5 * REVIEW_INTERVAL_MS, 0)
+  t.is(capacity.bytes, FLOOR_CAPACITY)
 })

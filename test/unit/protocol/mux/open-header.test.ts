@@ -11,7 +11,7 @@ import {
 } from '../../../../lib/protocol/mux/open-header.ts'
 import { OpenReader } from '../../../../lib/protocol/mux/open-reader.ts'
 import { hex } from '../../../vectors/rfc5769.ts'
-import { openWeb } from '../../../vectors/yamux.ts'
+import { openWeb, openWebDatagrams } from '../../../vectors/yamux.ts'
 import { cut } from './cut.ts'
 
 const RUNS = Number(process.env['P2P_REACH_FUZZ_RUNS'] ?? 300)
@@ -23,29 +23,37 @@ const aService = fc
   .map(([first, rest]) => first + rest.join(''))
 
 test('OPEN is what docs/wire.md says', (t) => {
-  t.deepEqual(encodeOpen({ service: 'web' }), openWeb)
+  t.deepEqual(encodeOpen({ service: 'web', carries: 'bytes' }), openWeb)
   t.is(openLength(openWeb.subarray(0, 3)), openWeb.length)
-  t.deepEqual(decodeOpen(openWeb), { service: 'web' })
+  t.deepEqual(decodeOpen(openWeb), { service: 'web', carries: 'bytes' })
+})
+
+test('a stream that carries datagrams says so in version 2, which those who only know bytes refuse', (t) => {
+  t.deepEqual(encodeOpen({ service: 'web', carries: 'datagrams' }), openWebDatagrams)
+  t.deepEqual(decodeOpen(openWebDatagrams), { service: 'web', carries: 'datagrams' })
+  t.deepEqual(decodeOpen(hex('02 0006 03 776562 01 aa')), { service: 'web', carries: 'datagrams' })
 })
 
 test('what is written is read back', (t) => {
   fc.assert(
-    fc.property(aService, (service) => {
-      const bytes = encodeOpen({ service })
+    fc.property(aService, fc.constantFrom('bytes', 'datagrams'), (service, carries) => {
+      const bytes = encodeOpen({ service, carries })
       t.true(bytes.length <= MAX_OPEN_LENGTH)
       t.is(openLength(bytes), bytes.length)
-      t.deepEqual(decodeOpen(bytes), { service })
+      t.deepEqual(decodeOpen(bytes), { service, carries })
     }),
     { numRuns: RUNS },
   )
 })
 
 test('a longer body is allowed, and its rest ignored', (t) => {
-  t.deepEqual(decodeOpen(hex('01 0006 03 776562 aabb')), { service: 'web' })
+  t.deepEqual(decodeOpen(hex('01 0006 03 776562 aabb')), { service: 'web', carries: 'bytes' })
 })
 
 const malformed: readonly (readonly [string, string])[] = [
-  ['another version', '02 0004 03 776562'],
+  ['another version', '03 0004 03 776562'],
+  ['version 2 that does not say what it carries', '02 0004 03 776562'],
+  ['version 2 that carries what nobody knows', '02 0005 03 776562 02'],
   ['no service', '01 0001 00'],
   ['a service longer than the body', '01 0004 04 776562'],
   ['a body longer than the bytes', '01 0005 03 776562'],
@@ -78,7 +86,9 @@ test('refuses each truncation, and a length over the limit as soon as it is read
 })
 
 test('arbitrary bytes throw ERR_REACH_DECODE or give a name that may be written', (t) => {
-  const bytes = fc.uint8Array({ maxLength: 80 }).map((rest) => Uint8Array.of(1, 0, rest.length, ...rest))
+  const bytes = fc
+    .uint8Array({ maxLength: 80 })
+    .map((rest) => Uint8Array.of(1 + (rest.length % 2), 0, rest.length, ...rest))
   fc.assert(
     fc.property(fc.oneof(bytes, fc.uint8Array({ maxLength: 80 })), (input) => {
       try {
@@ -97,7 +107,7 @@ test('names of services are short, small and plain', (t) => {
     t.true(isServiceName(name), name)
   for (const name of ['', '-a', '.', 'Web', 'a b', 'a/b', 'ä', 'web\n', 'x'.repeat(MAX_SERVICE_LENGTH + 1)])
     t.false(isServiceName(name), name)
-  t.throws(() => encodeOpen({ service: 'a/b' }), { instanceOf: RangeError })
+  t.throws(() => encodeOpen({ service: 'a/b', carries: 'bytes' }), { instanceOf: RangeError })
 })
 
 test('the reader takes OPEN in any pieces, leaves what follows, and can do it again', (t) => {
@@ -110,7 +120,7 @@ test('the reader takes OPEN in any pieces, leaves what follows, and can do it ag
       for (const piece of cut(Uint8Array.of(...openWeb, 1, 2, 3), lengths)) taken += reader.push(piece)
       t.is(taken, openWeb.length)
       t.is(reader.length, openWeb.length)
-      t.deepEqual(reader.read, { kind: 'open', open: { service: 'web' } })
+      t.deepEqual(reader.read, { kind: 'open', open: { service: 'web', carries: 'bytes' } })
     }),
     { numRuns: RUNS },
   )

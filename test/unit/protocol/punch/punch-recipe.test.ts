@@ -42,6 +42,19 @@ test('where ports are random, a recipe exists exactly where a direct path is pre
   t.is(pairs, 81)
 })
 
+test('whatever the ports, a direct path is predicted exactly where a recipe exists', (t) => {
+  const known = ALL.map((nat) =>
+    nat.portAllocation === 'block' ? { ...nat, ports: { min: 20_000, max: 20_511 } } : nat,
+  )
+  for (const a of known) {
+    for (const b of known) {
+      const { result } = predictPair({ behavior: a, udpWorks: true }, { behavior: b, udpWorks: true })
+      const { name } = chooseRecipe(a, b, true)
+      t.is(result === 'relay', name === 'none', `${JSON.stringify(a)} × ${JSON.stringify(b)}: ${name}`)
+    }
+  }
+})
+
 test('an unknown filter or mapping counts as the strictest', (t) => {
   const unknown: NatBehavior = { mapping: 'unknown', filtering: 'unknown', portAllocation: 'unknown' }
   t.is(chooseRecipe(unknown, unknown, true).name, 'none')

@@ -101,6 +101,8 @@ for (const [what, decode] of [
         'nonce',
         'outcome',
         'seenAs',
+        'stunPorts',
+        'nat',
       ),
       fc.jsonValue({ maxDepth: 2 }),
     )
@@ -123,6 +125,8 @@ for (const [what, decode] of [
   })
 }
 
+const HOST_KEY = `SHA256:${'Ab1+/'.repeat(8)}xyz`
+
 const aJoinString = fc.record({
   rootSha256: fc
     .uint8Array({ minLength: 32, maxLength: 32 })
@@ -135,6 +139,10 @@ const aJoinString = fc.record({
       port: fc.integer({ min: 1, max: 65_535 }),
     }),
     { minLength: 1, maxLength: 4 },
+  ),
+  ssh: fc.array(
+    fc.constantFrom('bastion.example.org', '[2001:db8::9]:2222').map((at) => `ssh://me@${at}#${HOST_KEY}`),
+    { maxLength: 4 },
   ),
 })
 
@@ -152,6 +160,25 @@ test('a join string comes back whole, also in capitals and over several lines', 
   )
 })
 
+test('a join string of the first version is written where it does, and still read', (t) => {
+  const parts = {
+    ...{ rootSha256: 'ab'.repeat(32), tokenId: '01'.repeat(8), secret: new Secret('5a'.repeat(16)) },
+    relays: [{ host: 'relay.example.org', port: 443 }],
+  }
+  const first = formatJoinString(parts)
+  t.regex(first, /^p2pr1/)
+  t.deepEqual(parseJoinString(first), { ...parts, ssh: [] })
+  t.regex(formatJoinString({ ...parts, ssh: [`ssh://bastion#${HOST_KEY}`] }), /^p2pr2/)
+})
+
+test('a join string with an SSH server of any host key is refused', (t) => {
+  const text = formatJoinString({
+    ...{ rootSha256: 'ab'.repeat(32), tokenId: '01'.repeat(8), secret: new Secret('5a'.repeat(16)) },
+    ...{ relays: [{ host: 'relay.example.org', port: 443 }], ssh: ['ssh://bastion'] },
+  })
+  t.throws(() => parseJoinString(text), { message: /no SSH server with its host key/ })
+})
+
 test('a join string that is cut off or mistyped is refused, and no error quotes it', (t) => {
   const text = formatJoinString({
     ...{ rootSha256: 'ab'.repeat(32), tokenId: '01'.repeat(8), secret: new Secret('5a'.repeat(16)) },
@@ -165,6 +192,7 @@ test('a join string that is cut off or mistyped is refused, and no error quotes 
     }),
     `${text}y`,
     text.replace('p2pr1', 'p2pr2'),
+    text.replace('p2pr1', 'p2pr3'),
     `${text}!`,
   ]
   for (const one of bad) {

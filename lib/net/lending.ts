@@ -1,0 +1,23 @@
+import type { Duplex } from 'node:stream'
+
+/** Who takes what a {@link LendingStream} emits, and does not need it for long. */
+export interface Borrower {
+  /**
+   * Asked after some chunks were emitted, in the same turn of the event loop.
+   * @returns true when it needs none of them any more: their memory is written to again
+   */
+  giveBack(): boolean
+}
+
+/** Under this name a stream has what {@link LendingStream} says. */
+export const LEND_TO = Symbol('lendTo')
+
+/** A stream that reads into the same memory again, when told that nobody needs what it has emitted. */
+export interface LendingStream {
+  /** From now on, asks after what it emits at once. What has to wait in the stream is the reader's for good. */
+  [LEND_TO](borrower: Borrower): void
+}
+
+export function isLending(stream: Duplex): stream is Duplex & LendingStream {
+  return LEND_TO in stream
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import test from 'ava'
+import type { ExecutionContext } from 'ava'
+import { takeOver } from '../../lib/net/chunk-source.ts'
+import { splice } from '../../lib/net/splice.ts'
+import { SeededRandom } from '../sim/seeded-random.ts'
+import { tcpPair } from './identity-support/transports.ts'
+import { aHost, aSession, accepting, alice, bob, deferred, quiet } from './session-support/hosts.ts'
+import { receiveHashed, sendHashed } from './splice-support/hashed-stream.ts'
+
+const MIB = 1024 * 1024
+const STREAMS = 16
+
+/** A stream from one peer to another: what is written at `from` comes at `to`. */
+async function aStream(t: ExecutionContext): Promise<{ readonly from: Duplex; readonly to: Duplex }> {
+  const served = deferred<Duplex>()
+  const serve = accepting((stream) => served.resolve(stream))
+  const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { serve }))
+  const from = quiet(here.open('serve'))
+  from.write('')
+  return { from, to: await served.promise }
+}
+
+/** Reads to the end, keeps what `keeps` says, and promises to need nothing else. */
+async function readLent(stream: Duplex, keeps: () => boolean) {
+  const hash = createHash('sha256')
+  const memory = new Set<ArrayBufferLike>()
+  const kept: { readonly bytes: Uint8Array; readonly hash: string }[] = []
+  let isKeeping = false
+  const source = takeOver(stream, {
+    nextBuffer: () => new Uint8Array(0),
+    onChunk: (bytes) => {
+      hash.update(bytes)
+      memory.add(bytes.buffer)
+      if (keeps()) {
+        isKeeping = true
+        kept.push({ bytes, hash: hashOf(bytes) })
+      }
+      return true
+    },
+    giveBack: () => {
+      const isFree = !isKeeping
+      isKeeping = false
+      return isFree
+    },
+  })
+  source.resume()
+  await once(stream, 'end')
+  return { hash: hash.digest('hex'), memory, kept }
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+test('who needs nothing of what it has read gets all bytes, in the same memory again and again', async (t) => {
+  const { from, to } = await aStream(t)
+  const [sent, { hash, memory }] = await Promise.all([
+    sendHashed(from, 48 * MIB, new SeededRandom('lent')),
+    readLent(to, () => false),
+  ])
+  t.is(hash, sent)
+  t.true(memory.size <= 8, `${memory.size} pieces of memory`)
+})
+
+test('what a reader still needs is not overwritten', async (t) => {
+  const { from, to } = await aStream(t)
+  const random = new SeededRandom('kept')
+  const choices = random.fork('choices')
+  const [sent, { hash, kept }] = await Promise.all([
+    sendHashed(from, 32 * MIB, random.fork('bytes')),
+    readLent(to, () => choices.int(1, 4) === 1),
+  ])
+  t.is(hash, sent)
+  t.true(kept.length > 10)
+  t.true(kept.every((one) => hashOf(one.bytes) === one.hash))
+})
+
+/** Takes each write some turns of the event loop later, and only then looks at it. */
+function aSlowTarget(random: SeededRandom) {
+  const hash = createHash('sha256')
+  const take = async (chunks: readonly Uint8Array[]) => {
+    for (let turns = random.int(0, 3); turns > 0; turns--) await nextTurn()
+    for (const chunk of chunks) hash.update(chunk)
+  }
+  const target = new Duplex({
+    allowHalfOpen: true,
+    read: () => undefined,
+    write: (chunk: Uint8Array, _encoding, callback) => void take([chunk]).then(() => callback(), callback),
+    writev: (all, callback) => {
+      const chunks = all.map(({ chunk }: { chunk: Uint8Array }) => chunk)
+      void take(chunks).then(() => callback(), callback)
+    },
+    final: (callback) => {
+      callback()
+      target.push(null)
+    },
+  })
+  return { target, hash: () => hash.digest('hex') }
+}
+
+test('nothing is overwritten that a splice has not written yet', async (t) => {
+  const { from, to } = await aStream(t)
+  const random = new SeededRandom('slow target')
+  const { target, hash } = aSlowTarget(random.fork('turns'))
+  const joined = splice(to, target)
+  const sent = await sendHashed(from, 32 * MIB, random.fork('bytes'))
+  from.resume()
+  t.like(await joined.closed, { kind: 'ended' })
+  t.is(hash(), sent)
+})
+
+test('16 streams of a session end in sockets whose readers stop and go: each gets its own bytes, whole', async (t) => {
+  const random = new SeededRandom('stop and go')
+  const waiting = new Map<string, (stream: Duplex) => void>()
+  const names = Array.from({ length: STREAMS }, (_, i) => `stream-${i}`)
+  const serve = accepting((stream) => waiting.get(stream.service)?.(stream))
+  const services = Object.fromEntries(names.map((name) => [name, serve]))
+  const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, services))
+  const outcomes = await Promise.all(
+    names.map(async (name) => {
+      const own = random.fork(name)
+      const [near, far] = [await tcpPair(t), await tcpPair(t)]
+      const served = new Promise<Duplex>((resolve) => waiting.set(name, resolve))
+      const joinedHere = splice(near.dialled, quiet(here.open(name)))
+      near.dialling.write('')
+      const joinedThere = splice(far.dialling, await served)
+      const [sent, got, back, gotBack] = await Promise.all([
+        sendHashed(near.dialling, 3 * MIB, own.fork('forth')),
+        receiveHashed(far.dialled, own.fork('far reader')),
+        sendHashed(far.dialled, MIB, own.fork('back')),
+        receiveHashed(near.dialling, own.fork('near reader')),
+      ])
+      const ends = [await joinedHere.closed, await joinedThere.closed]
+      return sent === got && back === gotBack && ends.every(({ kind }) => kind === 'ended')
+    }),
+  )
+  t.deepEqual(
+    outcomes,
+    Array.from({ length: STREAMS }, () => true),
+  )
+})
