@@ -5,6 +5,7 @@ import type { PeerId } from '../base/peer-id.ts'
 import type { Role } from '../base/peer-name.ts'
 import type { RelayDialer } from '../base/relay-dialer.ts'
 import type { Runtime } from '../base/runtime.ts'
+import { Turns } from '../base/turns.ts'
 import type { Certificate } from '../identity/certificate/certificate.ts'
 import { claimOf } from '../identity/certificate/claim.ts'
 import { makeCertificateRequest } from '../identity/issue/certificate-request.ts'
@@ -61,7 +62,7 @@ export class Membership {
   readonly #keys: KeyPair
   #record: MembershipRecord
   /** Writes come one after the other. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #writing = new Turns()
   readonly #watchers = new Set<() => void>()
 
   private constructor(
@@ -302,6 +303,11 @@ export class Membership {
     return true
   }
 
+  /** The home folder is left as it is from then on: what would store something fails with ERR_REACH_ABORTED. Idempotent. */
+  close(): Promise<void> {
+    return this.#writing.close()
+  }
+
   /** Shows who we are, and takes over what the network says. */
   async #introduce(
     client: ControlClient,
@@ -369,7 +375,7 @@ export class Membership {
   }
 
   #store(record: MembershipRecord): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#writing.take(async () => {
       await writeMembership(membershipPaths(this.home).membership, record)
       this.#record = record
       this.#tell()
@@ -381,17 +387,11 @@ export class Membership {
   }
 
   #storeDenyList(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#writing.take(async () => {
       const { denyList } = this.trust
       if (denyList !== undefined)
         await writeDenyList(membershipPaths(this.home).denyList(this.domain), denyList)
     })
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => undefined) // whoever asked hears of it
-    return result
   }
 }
 

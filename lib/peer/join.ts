@@ -17,7 +17,12 @@ export interface JoinOptions extends EnrolOptions {
  * ERR_REACH_TOKEN_UNKNOWN, ERR_REACH_NAME_TAKEN, ERR_REACH_CLOCK, ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_ALREADY_MEMBER,
  * ERR_REACH_HOME_IN_USE, and those of files
  */
-export function joinNetwork({ env = {}, ...options }: JoinOptions): Promise<JoinResult> {
+export async function joinNetwork({ env = {}, ...options }: JoinOptions): Promise<JoinResult> {
   const { runtime, home } = options
-  return enrol({ ...options, dialer: options.dialer ?? new RelayWays({ runtime, home, env }) })
+  const ways = new RelayWays({ runtime, home, env })
+  try {
+    return await enrol({ ...options, dialer: options.dialer ?? ways })
+  } finally {
+    await ways.close()
+  }
 }

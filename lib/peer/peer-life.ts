@@ -8,6 +8,8 @@ export class PeerLife {
   readonly closed: Promise<ReachError | undefined>
   /** Closed at the end, the last first. */
   readonly resources = new ClosingStack()
+  /** What writes into the home folder: closed after everything else, so that nothing writes into it any more. */
+  readonly writers = new ClosingStack()
   readonly #stop = new AbortController()
   #settle: (error: ReachError | undefined) => void = () => undefined
   #closing: Promise<void> | undefined
@@ -41,6 +43,7 @@ export class PeerLife {
         await this.resources.close()
       } finally {
         this.#stop.abort(error ?? new ReachError('ERR_REACH_ABORTED', 'this peer is closed'))
+        await this.writers.close()
         this.#settle(error)
       }
     })())

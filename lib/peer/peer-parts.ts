@@ -61,6 +61,7 @@ export class PeerParts {
     this.#runtime = runtime
     this.#onEvent = options.onEvent ?? (() => undefined)
     const { life } = this
+    life.writers.use(membership)
     const onDatagram = (session: Session, bytes: Uint8Array) => options.onDatagram?.(namesOf(session), bytes)
     this.host = this.#makeHost(options, { onDatagram })
     this.sessions = this.#makeSessions()
@@ -72,7 +73,7 @@ export class PeerParts {
     this.ports = new MappedPorts({ runtime, home: membership.home, life, links: this.links })
     this.ssh = this.#makeSsh(options)
     this.directResources = options.relayOnly === true ? undefined : this.#makeResources()
-    this.#known = new KnownPeers(membership.home)
+    this.#known = life.writers.use(new KnownPeers(membership.home))
     this.lan = options.lan === true ? this.directResources && this.#makeLan(this.directResources) : undefined
     const dialling = this.#dialerSetup({
       onPathNeeded: (session, untilMs) => this.sessions.pathNeeded(session, untilMs),

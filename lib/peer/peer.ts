@@ -58,9 +58,11 @@ export class Peer implements AsyncDisposable {
    */
   static async open(options: PeerOptions): Promise<Peer> {
     const { home, runtime = nodeRuntime(), allowOpenKeyFile = false } = options
-    const dialer = options.dialer ?? new RelayWays({ runtime, home, env: options.env ?? {} })
+    const ways = new RelayWays({ runtime, home, env: options.env ?? {} })
+    const dialer = options.dialer ?? ways
     const membership = await Membership.open({ home, runtime, dialer, allowOpenKeyFile })
     const peer = new Peer(membership, options, runtime)
+    peer.#parts.life.writers.use(ways)
     await peer.#parts.start()
     return peer
   }

@@ -57,6 +57,11 @@ export class RelayWays implements RelayDialer {
     this.#memory = new WaysMemory(runtime, home)
   }
 
+  /** The home folder is left as it is from then on. Never rejects. */
+  close(): Promise<void> {
+    return this.#memory.close()
+  }
+
   async dial<T>(relay: Endpoint, trial: StreamTrial<T>, signal: AbortSignal): Promise<T> {
     const place = await this.#placeOf(relay)
     const rungs = this.#rungs(relay)

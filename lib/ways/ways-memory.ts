@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ReachError } from '../base/errors.ts'
 import type { Runtime } from '../base/runtime.ts'
+import { Turns } from '../base/turns.ts'
 import { writeFileAtomically } from '../identity/files/atomic-file.ts'
 import { readTextFile } from '../identity/files/read-file.ts'
 import type { KnownWay, KnownWays } from './ways-format.ts'
@@ -19,7 +20,7 @@ export class WaysMemory {
   readonly #ways = new Map<string, KnownWay>()
   readonly #addresses = new Map<string, readonly string[]>()
   #loading: Promise<void> | undefined
-  #saving: Promise<void> = Promise.resolve()
+  readonly #saving = new Turns()
 
   /** @param home Default: it ends with the process */
   constructor(runtime: Runtime, home: string | undefined) {
@@ -70,6 +71,11 @@ export class WaysMemory {
     this.#save()
   }
 
+  /** What is learnt later is not kept. Never rejects. */
+  close(): Promise<void> {
+    return this.#saving.close()
+  }
+
   async #load(): Promise<void> {
     if (this.#path === undefined) return
     try {
@@ -86,9 +92,7 @@ export class WaysMemory {
   #save(): void {
     const path = this.#path
     if (path === undefined) return
-    this.#saving = this.#saving.then(() =>
-      writeFileAtomically(path, formatWays(this.#known())).catch(() => undefined),
-    )
+    void this.#saving.take(() => writeFileAtomically(path, formatWays(this.#known()))).catch(() => undefined) // it only costs a little time
   }
 
   #known(): KnownWays {

@@ -1,4 +1,5 @@
 import { appendFile, rename, stat } from 'node:fs/promises'
+import { Turns } from '../../lib/base/turns.ts'
 
 /** One thing that an authority did or refused. Never a secret. */
 export type AuditEntry = Readonly<Record<string, string | number>> & { readonly event: string }
@@ -10,7 +11,7 @@ const MAX_LENGTH = 16 * 1024 * 1024
 export class AuditLog {
   readonly #path: string
   readonly #wallMs: () => number
-  #last: Promise<void> = Promise.resolve()
+  readonly #turns = new Turns()
 
   constructor(path: string, wallMs: () => number) {
     this.#path = path
@@ -20,7 +21,7 @@ export class AuditLog {
   /** Appends in the order of the calls. A full disk must not keep the authority from revoking: failures are let go. */
   write(entry: AuditEntry): void {
     const line = `${JSON.stringify({ time: new Date(this.#wallMs()).toISOString(), ...entry })}\n`
-    this.#last = this.#last.then(() => this.#append(line)).catch(() => undefined)
+    void this.#turns.take(() => this.#append(line)).catch(() => undefined)
   }
 
   /** Strangers can make it grow: one older file is kept, and no more. */
@@ -33,8 +34,8 @@ export class AuditLog {
     await appendFile(this.#path, line, { mode: 0o600 })
   }
 
-  /** Resolves when everything so far is written. */
-  flush(): Promise<void> {
-    return this.#last
+  /** Resolves when everything so far is written. What comes later is not. */
+  close(): Promise<void> {
+    return this.#turns.close()
   }
 }

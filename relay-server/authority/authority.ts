@@ -9,6 +9,7 @@ import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Role } from '../../lib/base/peer-name.ts'
 import { ROLES } from '../../lib/base/peer-name.ts'
 import type { Random } from '../../lib/base/runtime.ts'
+import { Turns } from '../../lib/base/turns.ts'
 import { Secret } from '../../lib/base/secret.ts'
 import type { Certificate } from '../../lib/identity/certificate/certificate.ts'
 import { spkiOfPublicKey } from '../../lib/identity/certificate/certificate.ts'
@@ -86,7 +87,7 @@ export class Authority {
   readonly sshKeys: SshKeyRegister
   #material: AuthorityMaterial
   /** Changes come one after the other: each ends before the next looks at the ledger. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
   /** The relay's own key: SHA-256 of its SubjectPublicKeyInfo. */
   #ownKeySha256: string | undefined
   /** A key for a new issuing CA, until the root has signed it. */
@@ -106,7 +107,7 @@ export class Authority {
     this.trust = trust
     this.sshKeys = new SshKeyRegister({
       ...{ store, audit: this.#audit, wallMs: options.wallMs },
-      exclusively: (work) => this.#exclusively(work),
+      exclusively: (work) => this.#turns.take(work),
     })
   }
 
@@ -163,7 +164,7 @@ export class Authority {
 
   /** Opens a token. @throws {ReachError} ERR_REACH_NAME, ERR_REACH_NAME_TAKEN, ERR_REACH_USAGE, ERR_REACH_FILE */
   invite(request: Omit<InviteRequest, 'op'>, relays: readonly Endpoint[], by: string): Promise<InviteResult> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const { random, wallMs } = this.#options
       const secret = new Secret(hexOf(random.bytes(TOKEN_SECRET_LENGTH)))
       const tokenId = hexOf(random.bytes(TOKEN_ID_LENGTH))
@@ -198,7 +199,7 @@ export class Authority {
    */
   async enrol(tokenId: string, secret: Secret, requestDer: Uint8Array, from: string): Promise<IssuedChain> {
     const key = await checkCertificateRequest(requestDer)
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const holder = { peerId: key.peerId, spkiSha256: sha256Hex(key.spki) }
       try {
         const matches = (secretSha256: string) => isSameHash(secretSha256, sha256Hex(secret.reveal()))
@@ -236,7 +237,7 @@ export class Authority {
     if (key.peerId !== peerId) {
       throw new ReachError('ERR_REACH_REQUEST_REFUSED', 'a certificate is renewed for the same key only')
     }
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const member = this.mayRenew(peerId)
       const chain = await this.#issue(member, member, undefined)
       this.#audit.write({ event: 'renewed', name: member.name, ...about(member) })
@@ -274,7 +275,7 @@ export class Authority {
 
   /** Shuts a member out for ever. @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_FILE */
   revoke(nameOrId: string, reason: string, by: string): Promise<Pick<Member, 'peerId' | 'name'>> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const member = findMember(this.ledger, nameOrId)
       const { peerId, name, spkiSha256 } = member ?? strangerOf(nameOrId)
       this.#checkMayDeny(spkiSha256, name)
@@ -332,7 +333,7 @@ export class Authority {
    * @throws {ReachError} ERR_REACH_STATEMENT, ERR_REACH_REQUEST_REFUSED, ERR_REACH_ROOT_IN_USE, ERR_REACH_FILE
    */
   installRoots(request: Omit<InstallRootsRequest, 'op'>, by: string): Promise<void> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const nowMs = this.#options.wallMs()
       const keys = [
         this.#material.issuingKey,
@@ -362,7 +363,7 @@ export class Authority {
 
   /** The relay's own certificate, entered as a member like any other. */
   ownCredentials(keys: KeyPair, name: string): Promise<TlsCredentials> {
-    return this.#exclusively(async () => {
+    return this.#turns.take(async () => {
       const holder = { peerId: keys.peerId, spkiSha256: sha256Hex(spkiOf(keys.publicKey)) }
       this.#ownKeySha256 = holder.spkiSha256
       const chain = await this.#issue(holder, { name, role: 'relay' }, undefined)
@@ -372,14 +373,14 @@ export class Authority {
 
   /** Writes the revocation list for other software again: it has an end of its own. */
   refreshRevocationList(): Promise<void> {
-    return this.#exclusively(() => this.#publish())
+    return this.#turns.take(() => this.#publish())
   }
 
-  /** Resolves when everything is on the disk. */
+  /** Resolves when everything is on the disk. Nothing changes any more: what would, fails with ERR_REACH_ABORTED. */
   async close(): Promise<void> {
-    await this.#turn
-    await this.#store.flush() // what members said of themselves waits for no turn
-    await this.#audit.flush()
+    await this.#turns.close()
+    await this.#store.close() // what members said of themselves waits for no turn
+    await this.#audit.close()
   }
 
   async #issue(
@@ -423,12 +424,6 @@ export class Authority {
   /** Signs the deny list if it changed, and writes the revocation list. */
   async #publish(): Promise<void> {
     await publishRevocations(this.#paths, this.#material, this.ledger, this.trust, this.#options.wallMs())
-  }
-
-  #exclusively<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work)
-    this.#turn = result.catch(() => undefined) // whoever asked hears of it
-    return result
   }
 }
 

@@ -36,6 +36,7 @@ export class AtomicStore<State> {
   #latest: State
   #waiting: Waiting[] = []
   #isWriting = false
+  #isClosed = false
   /** Settles when the last write has; never rejects. */
   #writing: Promise<void> = Promise.resolve()
 
@@ -63,9 +64,11 @@ export class AtomicStore<State> {
 
   /**
    * Runs one transaction. What it throws is thrown on, and nothing changes.
-   * @throws {ReachError} ERR_REACH_FILE when the disk refuses: then nothing has changed, either
+   * @throws {ReachError} ERR_REACH_FILE when the disk refuses: then nothing has changed, either; ERR_REACH_ABORTED when it
+   * is closed
    */
   async commit<Result>(transaction: (state: State) => Transition<State, Result>): Promise<Result> {
+    if (this.#isClosed) throw new ReachError('ERR_REACH_ABORTED', `${this.#options.path} is closed`)
     const { state, result } = transaction(this.#latest)
     this.#latest = state
     await new Promise<void>((resolve, reject) => {
@@ -75,8 +78,9 @@ export class AtomicStore<State> {
     return result
   }
 
-  /** Resolves when nothing is on its way to the disk any more, whether it was taken or refused. */
-  async flush(): Promise<void> {
+  /** Resolves when nothing is on its way to the disk any more, whether it was taken or refused; nothing follows. */
+  async close(): Promise<void> {
+    this.#isClosed = true
     await this.#writing
   }
 

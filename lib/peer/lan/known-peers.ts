@@ -3,6 +3,7 @@ import { ReachError } from '../../base/errors.ts'
 import { JsonReader } from '../../base/json-reader.ts'
 import type { PeerId } from '../../base/peer-id.ts'
 import { isPeerId } from '../../base/peer-id.ts'
+import { Turns } from '../../base/turns.ts'
 import { writeFileAtomically } from '../../identity/files/atomic-file.ts'
 import { readTextFile } from '../../identity/files/read-file.ts'
 
@@ -20,7 +21,7 @@ export class KnownPeers {
   readonly #path: string
   readonly #peers = new Map<string, PeerId>()
   #loading: Promise<void> | undefined
-  #saving: Promise<void> = Promise.resolve()
+  readonly #saving = new Turns()
 
   constructor(home: string) {
     this.#path = join(home, FILE)
@@ -41,8 +42,12 @@ export class KnownPeers {
     const peers = [...this.#peers].slice(-MAX_PEERS).map(([each, id]) => ({ name: each, peerId: id }))
     const text = `${JSON.stringify({ schema: SCHEMA, peers }, undefined, 1)}\n`
     // Without it, the name is looked up at a relay.
-    this.#saving = this.#saving.then(() => writeFileAtomically(this.#path, text).catch(() => undefined))
-    await this.#saving
+    await this.#saving.take(() => writeFileAtomically(this.#path, text)).catch(() => undefined)
+  }
+
+  /** Whom we meet later is not kept. Never rejects. */
+  close(): Promise<void> {
+    return this.#saving.close()
   }
 
   #load(): Promise<void> {

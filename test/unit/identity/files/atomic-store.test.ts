@@ -72,18 +72,20 @@ test('before it is on the disk a change is not to be seen', async (t) => {
   t.deepEqual(store.state, ['one'])
 })
 
-test('flush waits for what is on its way, refused or not', async (t) => {
+test('closing waits for what is on its way, refused or not, and nothing follows', async (t) => {
   const { store, path } = await aStore(t)
-  await store.flush()
   const commits = [append(store, 'one'), append(store, 'two')]
-  await store.flush()
+  await store.close()
   t.is(await readFile(path, 'utf8'), 'one\ntwo')
   await Promise.all(commits)
+  await t.throwsAsync(append(store, 'late'), { code: 'ERR_REACH_ABORTED' })
+  t.is(await readFile(path, 'utf8'), 'one\ntwo')
+  const { store: other } = await aStore(t, path)
   await rm(path)
   await mkdir(path) // no file can take its place
-  const refused = t.throwsAsync(append(store, 'three'), { code: 'ERR_REACH_FILE' })
-  await store.flush()
-  t.deepEqual(store.state, ['one', 'two'])
+  const refused = t.throwsAsync(append(other, 'three'), { code: 'ERR_REACH_FILE' })
+  await other.close()
+  t.deepEqual(other.state, ['one', 'two'])
   await refused
 })
 
