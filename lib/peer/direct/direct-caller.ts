@@ -95,6 +95,7 @@ export class DirectCaller {
 
   async #run(): Promise<void> {
     while (!this.#isOver()) {
+      await this.#pathThere()
       const signal = await this.#open()
       if (signal === undefined) return
       await this.#tryOnce(signal)
@@ -104,6 +105,11 @@ export class DirectCaller {
 
   #isOver(): boolean {
     return this.#isStopped || !this.#setup.session.isOpen
+  }
+
+  /** Without a path nothing can be agreed on, and the time of an attempt would run out. */
+  async #pathThere(): Promise<void> {
+    for await (const _ of this.#setup.session.paths()) return
   }
 
   /** The stream that carries the signalling: the one that is there, or a new one. Undefined: the peer takes no part. */
