@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { fromBase64, toBase64 } from '../base/base64.ts'
 import type { Deadline } from '../base/deadline.ts'
+import { orAbort } from '../base/deadline.ts'
 import type { Endpoint } from '../base/endpoint.ts'
 import { formatEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
@@ -121,7 +122,8 @@ export class RelayClient implements ProofRelay {
   }
 
   /**
-   * Makes a path to a peer. The request and our data leg leave together; resolves when the other leg is there, too.
+   * Makes a path to a peer. The request and our data leg leave together; resolves when the other leg is there, too. A dial
+   * that is given up rejects at once; a leg that is still on its way then comes and ends, which tells the peer.
    * @param peer PeerId, or name in the network
    * @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_PEER_OFFLINE, ERR_REACH_RATE_LIMITED,
    * ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_TIMEOUT
@@ -131,17 +133,19 @@ export class RelayClient implements ProofRelay {
     signal?.throwIfAborted()
     using deadline = this.#deadline(signal, peer)
     using leg = new Attempt(deadline.signal)
+    const coming = this.#deadline(undefined, peer)
     const ticket = this.#runtime.random.bytes(TICKET_LENGTH)
     const request = { type: 'open', id: this.#channel.nextId(), peer, ticket: toBase64(ticket) }
     const opening = this.#channel.ask(request, ['opening'], deadline.signal)
-    const bringing = this.#bringLeg(ticket, leg.signal, peer)
+    const bringing = this.#bringLeg(ticket, leg.signal, peer, coming.signal)
     // Whoever fails last has nobody to tell; the relay says more on the request than on the leg.
-    bringing.catch(() => undefined)
+    bringing.catch(() => undefined).finally(() => coming[Symbol.dispose]())
     try {
       const { peerId, name } = await opening
-      return { leg: await bringing, peerId, name }
+      return { leg: await orAbort(bringing, deadline.signal), peerId, name }
     } catch (error) {
       leg.abort(error)
+      if (!deadline.signal.aborted) coming.abort(error) // nobody waits for a leg that was refused
       void bringing.then(
         ({ stream }) => stream.destroy(),
         () => undefined,
@@ -175,13 +179,30 @@ export class RelayClient implements ProofRelay {
     return { peerId, name, accept }
   }
 
-  /** Our leg, from its dialling to `go`. */
-  async #bringLeg(ticket: Uint8Array, signal: AbortSignal, peer: string): Promise<RelayStream> {
-    const leg = await this.#connect(signal)
+  /** Our leg, from its dialling to `go`. @param coming ends its dialling; default: `signal` does */
+  async #bringLeg(
+    ticket: Uint8Array,
+    signal: AbortSignal,
+    peer: string,
+    coming: AbortSignal = signal,
+  ): Promise<RelayStream> {
+    const leg = await this.#connect(coming)
+    const { stream } = leg
+    stream.on('error', () => undefined) // its end is told below, and later by whoever has the leg
+    if (!signal.aborted) return await this.#awaitGo(leg, ticket, signal, peer)
+    stream.end(encodeLegHead(ticket), () => stream.destroy()) // a leg that ends says that its side has given up
+    throw signal.reason
+  }
+
+  async #awaitGo(
+    leg: RelayStream,
+    ticket: Uint8Array,
+    signal: AbortSignal,
+    peer: string,
+  ): Promise<RelayStream> {
     const { stream } = leg
     const onAbort = () => void stream.destroy()
     signal.addEventListener('abort', onAbort, { once: true })
-    stream.on('error', () => undefined) // its end is told below, and later by whoever has the leg
     try {
       stream.write(encodeLegHead(ticket))
       const status = await firstByte(stream)
@@ -207,7 +228,7 @@ export class RelayClient implements ProofRelay {
     }
   }
 
-  #deadline(signal: AbortSignal | undefined, peer: string): Deadline {
+  #deadline(signal: AbortSignal | undefined, peer: string): Deadline & { abort(reason: unknown): void } {
     const { clock } = this.#runtime
     const late = () =>
       new ReachError('ERR_REACH_TIMEOUT', `no path to ${peer} within ${PATH_TIMEOUT_MS} ms`, {
@@ -218,6 +239,7 @@ export class RelayClient implements ProofRelay {
     const timer = clock.setTimer(PATH_TIMEOUT_MS, () => attempt.abort(late()))
     return {
       signal: attempt.signal,
+      abort: (reason) => attempt.abort(reason),
       [Symbol.dispose]() {
         timer.cancel()
         attempt[Symbol.dispose]()
