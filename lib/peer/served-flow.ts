@@ -1,5 +1,6 @@
 import type { PeerIdentity } from '../identity/trust/trust-policy.ts'
 import type { DatagramFlow } from '../session/datagram-flow.ts'
+import { callHandler } from './call-handler.ts'
 import { FlowLimit } from './flow-limit.ts'
 import type { ServeFlow } from './service-table.ts'
 
@@ -26,7 +27,7 @@ export type FlowHandler = (flow: DatagramFlow, peer: PeerIdentity) => unknown
 export function serveFlowsWith(handler: FlowHandler): ServeFlow {
   return (flow, peer) => {
     flow.accept()
-    void callHandler(handler, flow, peer)
+    callHandler(handler, flow, peer)
   }
 }
 
@@ -49,12 +50,4 @@ export function checkFlowOptions({ idleMs = FLOW_IDLE_MS, maxFlows = MAX_FLOWS }
 
 export function setIdle(flow: DatagramFlow, { idleMs = FLOW_IDLE_MS }: FlowOptions): void {
   flow.setIdleTimeout(idleMs === Infinity ? 0 : idleMs)
-}
-
-async function callHandler(handler: FlowHandler, flow: DatagramFlow, peer: PeerIdentity): Promise<void> {
-  try {
-    await handler(flow, peer)
-  } catch {
-    flow.reset('internal')
-  }
 }

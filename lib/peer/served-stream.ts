@@ -1,5 +1,6 @@
 import type { PeerIdentity } from '../identity/trust/trust-policy.ts'
 import type { SessionStream } from '../session/session-stream.ts'
+import { callHandler } from './call-handler.ts'
 import type { ServeStream } from './service-table.ts'
 
 /** What takes connections as events: `http.Server`, `net.Server`, and what is made like them. */
@@ -17,18 +18,6 @@ export function serveWith(handler: ServiceHandler): ServeStream {
     stream.on('error', () => undefined)
     stream.accept()
     if (typeof handler !== 'function') handler.emit('connection', stream)
-    else void callHandler(handler, stream, peer)
-  }
-}
-
-async function callHandler(
-  handler: (stream: SessionStream, peer: PeerIdentity) => unknown,
-  stream: SessionStream,
-  peer: PeerIdentity,
-): Promise<void> {
-  try {
-    await handler(stream, peer)
-  } catch {
-    stream.reset('internal')
+    else callHandler(handler, stream, peer)
   }
 }

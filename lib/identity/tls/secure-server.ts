@@ -1,7 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
-import { createServer } from 'node:tls'
-import type { Server, TLSSocket } from 'node:tls'
+import { TLSSocket, createServer } from 'node:tls'
+import type { Server } from 'node:tls'
 import { ReachError } from '../../base/errors.ts'
 import type { SecureChannel, SecureChannelOptions } from './secure-channel.ts'
 import { PEER_ALPN, authenticate } from './secure-channel.ts'
@@ -25,11 +24,10 @@ interface Pending {
  * nowhere.
  *
  * It goes through `tls.createServer`, as a bare server-side TLSSocket has traps (`authorized` says nothing there). Which
- * handshake belongs to which transport is told by the asynchronous context that Node runs the handshake in.
+ * handshake belongs to which transport is told by the server that emits it: each handshake has an object of its own for one.
  */
 export class SecureServer {
   readonly #server: Server
-  readonly #pending = new AsyncLocalStorage<Pending>()
 
   constructor(options: SecureServerOptions) {
     this.#server = createServer({
@@ -37,16 +35,6 @@ export class SecureServer {
       ALPNProtocols: [options.alpn ?? PEER_ALPN],
       requestCert: true,
       rejectUnauthorized: false, // OpenSSL's opinion is of no interest: decideTrust has the say
-    })
-    this.#server.on('secureConnection', (socket) => {
-      const pending = this.#pending.getStore()
-      if (pending === undefined)
-        socket.destroy() // nobody knows whose it is
-      else pending.resolve(socket)
-    })
-    this.#server.on('tlsClientError', (error, socket) => {
-      socket.destroy()
-      this.#pending.getStore()?.reject(error)
     })
   }
 
@@ -68,11 +56,32 @@ export class SecureServer {
       const { allowHalfOpen } = transport
       // Node's handshake does not notice an end of a transport that may be half open: it would wait for the timeout.
       transport.allowHalfOpen = false
-      this.#pending.run({ resolve, reject }, () => this.#server.emit('connection', transport))
+      begin(this.#server, transport, { resolve, reject })
       transport.allowHalfOpen = allowHalfOpen
     })
     return authenticate(transport, handshake, options)
   }
+}
+
+/**
+ * Begins a handshake. Node emits what becomes of it on whatever server the listener of `connection` was called on: here on an
+ * object that inherits all of the real one but what it emits. An AsyncLocalStorage would tell which transport it is as
+ * well, but makes every promise and callback of the process dearer: a seventh of what short streams cost.
+ */
+function begin(server: Server, transport: Duplex, { resolve, reject }: Pending): void {
+  const own: unknown = Object.create(server, {
+    emit: {
+      value(event: string, first: unknown, second: unknown): boolean {
+        if (event === 'secureConnection' && first instanceof TLSSocket) resolve(first)
+        else if (event === 'tlsClientError' && second instanceof TLSSocket) {
+          second.destroy()
+          reject(first)
+        } else return server.emit(event, first, second)
+        return true
+      },
+    },
+  })
+  for (const listener of server.listeners('connection')) Reflect.apply(listener, own, [transport])
 }
 
 const CLOSED = 'the TLS handshake failed: the other side closed the connection'

@@ -8,8 +8,8 @@ import { MuxInput } from './mux-input.ts'
 import type { MuxSetup } from './mux-options.ts'
 import { MuxOutput } from './mux-output.ts'
 import type { MuxStream } from './mux-stream.ts'
-import { encodeOpen } from './open-header.ts'
 import type { StreamContent } from './open-header.ts'
+import { OpenWriter } from './open-writer.ts'
 import { asViolation } from './violation.ts'
 
 /**
@@ -28,6 +28,7 @@ export class MuxSession {
   readonly #parser = new FrameParser()
   readonly #input: MuxInput
   readonly #output: MuxOutput
+  readonly #openWriter = new OpenWriter()
 
   /** @throws {RangeError} for options that make no sense */
   constructor(setup: MuxSetup, nowMs: number) {
@@ -79,7 +80,7 @@ export class MuxSession {
     if ((service !== undefined) !== this.#core.setup.hasOpenHeaders) {
       throw new RangeError('a service is named on sessions with OPEN headers, and only there')
     }
-    const header = service === undefined ? undefined : encodeOpen({ service, carries })
+    const header = service === undefined ? undefined : this.#openWriter.encode({ service, carries })
     const record = this.#core.openOurs({ service, carries }, nowMs)
     if (header !== undefined) record.queue.push(header)
     this.#core.schedule(record)
