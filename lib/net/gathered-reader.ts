@@ -17,6 +17,8 @@ const FULL_RECORD = 16 * 1024
 const SMALL_BLOCK = 32 * 1024
 /** Ours: fewer and longer blocks while much comes; more than this gains nothing. */
 const LARGE_BLOCK = 256 * 1024
+/** Ours: so many times in a row little has come: the large block is given back. */
+const SMALL_TURNS = 8
 
 /**
  * Reads a connection from now on. TLS comes in records of 16 KiB, each in memory that Node allocates for it, and each a
@@ -56,6 +58,7 @@ class Gatherer {
   #isFlushDue = false
   /** The receiver needs something of what it was told of this block. */
   #isKept = false
+  #smallTurns = 0
 
   constructor(onBytes: (bytes: Uint8Array) => boolean) {
     this.#onBytes = onBytes
@@ -64,7 +67,7 @@ class Gatherer {
   /** Where the next record goes. */
   nextBuffer(): Uint8Array {
     // Only here: at any other time the next record may be on its way to where it was told to go.
-    if (this.#from === this.#to && !this.#isKept) this.#rewind()
+    if (this.#from === this.#to && !this.#isKept) this.#refill()
     if (this.#block.length - this.#to < FULL_RECORD) this.#nextBlock()
     return this.#block.subarray(this.#to)
   }
@@ -94,6 +97,15 @@ class Gatherer {
     this.flush()
     const length = wasBurst ? LARGE_BLOCK : SMALL_BLOCK
     if (this.#isKept || this.#block.length < length) this.#block = Buffer.allocUnsafeSlow(length)
+    this.#rewind()
+  }
+
+  /** The block again, or a small one where that has been enough for a while. */
+  #refill(): void {
+    this.#smallTurns = this.#to < SMALL_BLOCK ? this.#smallTurns + 1 : 0
+    if (this.#smallTurns >= SMALL_TURNS && this.#block.length > SMALL_BLOCK) {
+      this.#block = Buffer.allocUnsafeSlow(SMALL_BLOCK)
+    }
     this.#rewind()
   }
 

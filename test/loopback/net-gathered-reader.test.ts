@@ -72,6 +72,24 @@ for (const { title, open } of transportKinds) {
     t.is(Buffer.concat(pieces).toString(), 'onetwothreefour')
   })
 
+  test(`over ${title}: the memory of a burst is given back when little comes`, async (t) => {
+    const [client, server] = await aTlsPair(await open(t))
+    /** The memory that each piece lay in, and its length. */
+    const pieces: { readonly block: number; readonly length: number }[] = []
+    readGathered(server, {
+      onBytes: ({ buffer, length }) => pieces.push({ block: buffer.byteLength, length }) > 0,
+      onEnd: () => undefined,
+    })
+    client.write(Buffer.alloc(8 * MIB))
+    await untilLength(pieces, 8 * MIB)
+    t.true(pieces.some(({ block }) => block >= 256 * 1024))
+    for (let i = 1; i <= 12; i++) {
+      client.write('x')
+      await untilLength(pieces, 8 * MIB + i)
+    }
+    t.true((pieces.at(-1)?.block ?? Infinity) <= 64 * 1024)
+  })
+
   test(`over ${title}: a full record alone is told, too, and what came before a connection broke`, async (t) => {
     const [client, server] = await aTlsPair(await open(t))
     const { pieces, ended } = collect(server)
@@ -108,7 +126,7 @@ function transportOf(t: ExecutionContext, kind: string): Promise<TransportPair> 
   return found.open(t)
 }
 
-async function untilLength(pieces: readonly Uint8Array[], length: number): Promise<void> {
+async function untilLength(pieces: readonly { readonly length: number }[], length: number): Promise<void> {
   const deadlineMs = performance.now() + 10_000
   while (pieces.reduce((sum, piece) => sum + piece.length, 0) < length) {
     if (performance.now() > deadlineMs) throw new Error(`${length} bytes did not come`)
