@@ -139,11 +139,13 @@ export class SessionPaths {
 
   /** Moves bytes from the link into the pipes that have room; false when there were none. */
   fill(nowMs: number): boolean {
+    const { link } = this.#around
     let moved = false
     for (const { pipe } of this.#paths.values()) {
       if (pipe === undefined) continue
-      while (pipe.takesMore()) {
-        const chunks = this.#around.link.pull(pipe.id, nowMs)
+      // Room is asked for only when it is needed: it would be told of later.
+      while (link.hasOutput(pipe.id, nowMs) && pipe.takesMore()) {
+        const chunks = link.pull(pipe.id, nowMs)
         if (chunks.length === 0) break
         pipe.write(chunks)
         moved = true

@@ -28,6 +28,8 @@ export interface StreamSurroundings {
 const READ_AHEAD = 64 * 1024
 /** Ours: below this, chunks are joined: a frame of many small pieces costs more than copying them once. */
 const JOIN_BELOW = 16 * 1024
+/** Ours: below this, a piece of its own costs more than fresh memory, which counts as pressure on the heap. */
+const TINY = 256
 /** Ours: as much as the mux takes before it says stop. */
 const WRITE_AHEAD = 64 * 1024
 /**
@@ -276,7 +278,7 @@ export class SessionStream extends Duplex implements LendingStream {
   }
 
   #copy(chunk: Buffer): readonly Uint8Array[] {
-    return chunk.length < JOIN_BELOW ? [Buffer.from(chunk)] : this.#around.memory.copy(chunk)
+    return chunk.length < TINY ? [Buffer.from(chunk)] : this.#around.memory.copy(chunk)
   }
 
   /** Copies of the chunks, small neighbours joined. */

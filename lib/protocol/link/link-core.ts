@@ -67,11 +67,10 @@ export class LinkCore {
   /** The next effect; undefined once drained. */
   poll(): LinkEffect | undefined {
     const effect = this.#effects[this.#nextEffect]
-    if (effect === undefined) {
+    if (effect !== undefined) this.#nextEffect++
+    else if (this.#nextEffect > 0) {
       this.#effects = []
       this.#nextEffect = 0
-    } else {
-      this.#nextEffect++
     }
     return effect
   }

@@ -27,6 +27,16 @@ export class LinkOutput {
     this.#writer = writer
   }
 
+  /** True when `next` would give something. */
+  has(path: LinkPath, { carriesData, carriesAcks }: OutputScope, nowMs: number): boolean {
+    if (path.hasQueue) return true
+    if (path.isAttached && (path.pongDue !== undefined || path.liveness.isPingDue)) return true
+    if (carriesAcks && this.#receiving.shouldTell(false, nowMs)) return true
+    if (!carriesData) return false
+    const cursor = Math.max(path.cursor, this.#sending.acked)
+    return this.#sending.hasBehind(cursor) || this.#sending.isFinNext(cursor)
+  }
+
   /** The chunks of one write; none when there is nothing to send. Payloads are the caller's own chunks. */
   next(path: LinkPath, scope: OutputScope, nowMs: number): readonly Uint8Array[] {
     const chunks = path.takeQueue()

@@ -55,6 +55,10 @@ export class LinkPath {
     if (this.#queue.length < MAX_QUEUED) this.#queue.push(record)
   }
 
+  get hasQueue(): boolean {
+    return this.#queue.length > 0
+  }
+
   /** The queued records; the list is the caller's. */
   takeQueue(): Uint8Array[] {
     const taken = this.#queue

@@ -8,6 +8,7 @@ import { LinkInput } from './link-input.ts'
 import { MAX_PATHS } from './link-options.ts'
 import type { LinkSetup } from './link-options.ts'
 import { LinkOutput } from './link-output.ts'
+import type { OutputScope } from './link-output.ts'
 import type { LinkPath } from './link-path.ts'
 import type { KnownRefusal } from './refusal.ts'
 import { FIRST_CALLER_CODE } from './session-record.ts'
@@ -230,6 +231,12 @@ export class Link {
     return true
   }
 
+  /** True when `pull` would give something for a path. */
+  hasOutput(path: number, nowMs: number): boolean {
+    const to = this.#core.paths.get(path)
+    return to !== undefined && this.#output.has(to, this.#scopeOf(to), nowMs)
+  }
+
   /**
    * The next bytes for a path: up to one DATA record, as chunks for one write. Call it when the path takes bytes, and
    * write what it gives in order; a call that gives nothing means that there is nothing now.
@@ -237,8 +244,7 @@ export class Link {
   pull(path: number, nowMs: number): readonly Uint8Array[] {
     const to = this.#core.paths.get(path)
     if (to === undefined) return NO_CHUNKS
-    const carriesAcks = to.isAttached && (this.#core.peerActive ?? this.#core.paths.active) === to
-    const chunks = this.#output.next(to, { carriesData: this.#core.paths.active === to, carriesAcks }, nowMs)
+    const chunks = this.#output.next(to, this.#scopeOf(to), nowMs)
     if (this.#core.sending.takeDrained()) this.#core.tell({ kind: 'writable' })
     return chunks
   }
@@ -277,6 +283,14 @@ export class Link {
     }
     this.#core.receiving.handleTimeout(nowMs)
     this.#core.capacity.handleTimeout(nowMs, this.#core.sending.cost)
+  }
+
+  #scopeOf(path: LinkPath): OutputScope {
+    const { paths, peerActive } = this.#core
+    return {
+      carriesData: paths.active === path,
+      carriesAcks: path.isAttached && (peerActive ?? paths.active) === path,
+    }
   }
 
   #isBusy(path: LinkPath): boolean {

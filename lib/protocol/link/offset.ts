@@ -15,8 +15,8 @@ export function readOffset(reader: ByteReader, field: string): number {
 }
 
 /** As {@link readOffset}, of eight bytes and without a reader: each DATA record has one. */
-export function offsetIn(bytes: Uint8Array, field: string): number {
-  return join(u32In(bytes, 0), u32In(bytes, 4), field)
+export function offsetIn(bytes: Uint8Array, field: string, at = 0): number {
+  return join(u32In(bytes, at), u32In(bytes, at + 4), field)
 }
 
 /** Four bytes as a number; bytes that are not there count as 0. */

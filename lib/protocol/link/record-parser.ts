@@ -1,6 +1,7 @@
 import { ReachError } from '../../base/errors.ts'
 import { offsetIn, u32In } from './offset.ts'
 import {
+  DATA_HEADER_LENGTH,
   FIRST_IGNORABLE_TYPE,
   MAX_CONTROL_LENGTH,
   MAX_PAYLOAD_LENGTH,
@@ -62,6 +63,7 @@ export class RecordParser {
     while (at < chunk.length) {
       const state = this.#state
       if (state.kind === 'payload' || state.kind === 'skip') at += this.#pass(state, chunk, at, sink)
+      else if (this.#isWholeDataHeader(chunk, at)) at += this.#startData(chunk, at)
       else at += this.#collect(state, chunk, at, sink)
     }
   }
@@ -83,6 +85,21 @@ export class RecordParser {
       sink.onData(offset, bytes, state.wantsAck && this.#left === 0)
     }
     return taken
+  }
+
+  /** What stands in front of a payload is here in one piece, as nearly always. */
+  #isWholeDataHeader(chunk: Uint8Array, at: number): boolean {
+    if (this.#state !== HEADER || this.#heldLength > 0 || chunk.length - at < DATA_HEADER_LENGTH) return false
+    return chunk[at] === RECORD_TYPES.data || chunk[at] === RECORD_TYPES.dataAck
+  }
+
+  #startData(chunk: Uint8Array, at: number): number {
+    const word = u32In(chunk, at)
+    const type = Math.floor(word / 0x100_0000)
+    this.#left = payloadLength(type, word % 0x100_0000)
+    this.#offset = offsetIn(chunk, 'data offset', at + RECORD_HEADER_LENGTH)
+    this.#state = type === RECORD_TYPES.dataAck ? PAYLOAD_ACK : PAYLOAD
+    return DATA_HEADER_LENGTH
   }
 
   /** Waits until all bytes are there that the state needs; they are copied only when they come in pieces. */
@@ -126,9 +143,8 @@ export class RecordParser {
     const type = Math.floor(word / 0x100_0000)
     const length = word % 0x100_0000
     if (type === RECORD_TYPES.data || type === RECORD_TYPES.dataAck) {
-      requireLength(type, length, OFFSET_LENGTH + 1, OFFSET_LENGTH + MAX_PAYLOAD_LENGTH)
       const wantsAck = type === RECORD_TYPES.dataAck
-      this.#state = { kind: 'offset', payloadLength: length - OFFSET_LENGTH, wantsAck }
+      this.#state = { kind: 'offset', payloadLength: payloadLength(type, length), wantsAck }
     } else if (KNOWN_TYPES.has(type)) {
       requireLength(type, length, 1, MAX_CONTROL_LENGTH)
       this.#state = { kind: 'control', type, length }
@@ -144,6 +160,12 @@ export class RecordParser {
 function lengthOf(state: Exclude<State, { kind: 'payload' | 'skip' }>): number {
   if (state.kind === 'header') return RECORD_HEADER_LENGTH
   return state.kind === 'offset' ? OFFSET_LENGTH : state.length
+}
+
+/** Of a DATA record with a body of that length. */
+function payloadLength(type: number, length: number): number {
+  requireLength(type, length, OFFSET_LENGTH + 1, OFFSET_LENGTH + MAX_PAYLOAD_LENGTH)
+  return length - OFFSET_LENGTH
 }
 
 function requireLength(type: number, length: number, min: number, max: number): void {

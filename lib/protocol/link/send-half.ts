@@ -122,6 +122,11 @@ export class SendHalf {
     return { length, wantsAck }
   }
 
+  /** True while `collect` from there would find something. */
+  hasBehind(cursor: number): boolean {
+    return cursor < this.#buffer.end
+  }
+
   /** Where FIN goes out: behind all bytes. */
   isFinNext(cursor: number): boolean {
     return this.#finAt === cursor
