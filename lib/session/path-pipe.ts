@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { Fifo } from '../base/fifo.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
 import { readGathered } from '../net/gathered-reader.ts'
 import type { DatagramCarrier } from './datagram-carrier.ts'
@@ -62,7 +63,7 @@ export class PathPipe {
   readonly #events: PathPipeEvents
   readonly #later: (delayMs: number, callback: () => void) => { cancel(): void }
   /** What the next write consists of. */
-  #gathered: Uint8Array[] = []
+  readonly #gathered = new Fifo<Uint8Array>()
   #gatheredLength = 0
   /** Somebody has asked, and there was none. */
   #isRoomWanted = false
@@ -118,7 +119,6 @@ export class PathPipe {
   flush(): void {
     if (this.#gatheredLength === 0) return
     const bytes = this.#joined()
-    this.#gathered = []
     this.#gatheredLength = 0
     this.#stream.write(bytes, this.#onWritten)
   }
@@ -151,13 +151,13 @@ export class PathPipe {
    * the same from 18 to 24), so that the memory can be used again; whatever is no TLSSocket gets memory of its own.
    */
   #joined(): Uint8Array {
-    const [first] = this.#gathered
-    if (first !== undefined && this.#gathered.length === 1) return first
+    const first = this.#gathered.shift()
+    if (first === undefined || this.#gathered.length === 0) return first ?? NOTHING
     const length = this.#gatheredLength
     const isTakenAtOnce = this.#stream instanceof TLSSocket && this.#stream.writableLength === 0
     const into = isTakenAtOnce && length <= scratch.length ? scratch : Buffer.allocUnsafe(length)
     let at = 0
-    for (const chunk of this.#gathered) {
+    for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = this.#gathered.shift()) {
       into.set(chunk, at)
       at += chunk.length
     }

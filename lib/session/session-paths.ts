@@ -43,6 +43,8 @@ export class SessionPaths {
   readonly #around: PathSurroundings
   readonly #chooser: PathChooser
   readonly #paths = new Map<number, SessionPath>()
+  /** Pipes that are not over, to be walked with every packet. A list that does not change. */
+  #pipes: readonly PathPipe[] = []
 
   constructor(around: PathSurroundings) {
     this.#around = around
@@ -51,12 +53,12 @@ export class SessionPaths {
 
   /** True while nothing can be said to the peer. */
   get isEmpty(): boolean {
-    return this.#live().length === 0
+    return this.#pipes.length === 0
   }
 
   /** The paths now, the active one first. */
   get states(): readonly PathState[] {
-    const states = this.#live().map((pipe) => this.#stateOf(pipe))
+    const states = this.#pipes.map((pipe) => this.#stateOf(pipe))
     return states.sort((a, b) => Number(b.isActive) - Number(a.isActive))
   }
 
@@ -68,7 +70,7 @@ export class SessionPaths {
 
   /** True while datagrams go beside the streams: over a carrier whose packets arrive. */
   get carriesSealed(): boolean {
-    return this.#live().some(({ id }) => this.#around.carriers.isAlive(id))
+    return this.#pipes.some(({ id }) => this.#around.carriers.isAlive(id))
   }
 
   /** Adds a path that the link knows. @param isClient we dialled it */
@@ -89,6 +91,7 @@ export class SessionPaths {
       },
     })
     this.#paths.set(path, { about, pipe, isAttached: false, isRetired: false })
+    this.#pipes = [...this.#pipes, pipe]
     carriers.addPath(path, { exporter, isClient })
     if (about.carrier !== undefined) carriers.attach(path, about.carrier)
     if (about.keepaliveMs !== undefined) link.speakEvery(path, about.keepaliveMs)
@@ -99,6 +102,7 @@ export class SessionPaths {
   forgetPipe(path: number): void {
     const known = this.#paths.get(path)
     if (known !== undefined) known.pipe = undefined
+    this.#pipes = this.#pipes.filter(({ id }) => id !== path)
     this.#chooser.remove(path)
     this.#around.carriers.removePath(path)
   }
@@ -141,8 +145,7 @@ export class SessionPaths {
   fill(nowMs: number): boolean {
     const { link } = this.#around
     let moved = false
-    for (const { pipe } of this.#paths.values()) {
-      if (pipe === undefined) continue
+    for (const pipe of this.#pipes) {
       // Room is asked for only when it is needed: it would be told of later.
       while (link.hasOutput(pipe.id, nowMs) && pipe.takesMore()) {
         const chunks = link.pull(pipe.id, nowMs)
@@ -163,7 +166,7 @@ export class SessionPaths {
 
   /** Gives up the paths from addresses that this host has no more. @param isOurs whether it still has an address */
   dropWithout(isOurs: (ip: string) => boolean): void {
-    for (const { id, about } of this.#live()) {
+    for (const { id, about } of this.#pipes) {
       if (about.local !== undefined && !isOurs(about.local.ip)) this.drop(id)
     }
   }
@@ -191,10 +194,6 @@ export class SessionPaths {
     const { activePath } = link
     if (activePath === undefined || this.#paths.get(activePath)?.isRetired === true) return
     for (const [path, { isRetired }] of this.#paths) if (isRetired) link.detach(path, nowMs)
-  }
-
-  #live(): readonly PathPipe[] {
-    return [...this.#paths.values()].flatMap(({ pipe }) => pipe ?? [])
   }
 
   #stateOf({ id, about }: PathPipe): PathState {

@@ -1,4 +1,5 @@
 import { ReachError } from '../../base/errors.ts'
+import { Fifo } from '../../base/fifo.ts'
 import type { LinkRole } from './handshake-record.ts'
 import type { LinkEffect, LinkEnd, PathEnd } from './link-effect.ts'
 import { linkDefaults } from './link-options.ts'
@@ -45,8 +46,7 @@ export class LinkCore {
   peerActive: LinkPath | undefined
   #resumeTimeMs: number
   #orders = 0
-  #effects: LinkEffect[] = []
-  #nextEffect = 0
+  readonly #effects = new Fifo<LinkEffect>()
 
   constructor(setup: LinkSetup, nowMs: number) {
     this.setup = setup
@@ -66,13 +66,7 @@ export class LinkCore {
 
   /** The next effect; undefined once drained. */
   poll(): LinkEffect | undefined {
-    const effect = this.#effects[this.#nextEffect]
-    if (effect !== undefined) this.#nextEffect++
-    else if (this.#nextEffect > 0) {
-      this.#effects = []
-      this.#nextEffect = 0
-    }
-    return effect
+    return this.#effects.shift()
   }
 
   /** For how long the session is kept without a path, in ms. */
@@ -154,7 +148,7 @@ export class LinkCore {
   /** The link is over: closes all paths and lets go of everything. */
   finish(end: LinkEnd, lastWord: Close | undefined): void {
     this.state = { kind: 'ended', end }
-    for (const path of [...this.paths.all()]) {
+    for (const path of this.paths.all()) {
       this.paths.remove(path)
       const lastBytes = path.isAttached && lastWord !== undefined ? this.#lastBytes(lastWord) : NOTHING
       this.tell({ kind: 'close-path', path: path.id, why: { kind: 'ended' }, lastBytes })

@@ -4,6 +4,8 @@ import type { LinkPath } from './link-path.ts'
 /** The paths of a link, and which of them carries what we send. */
 export class LinkPaths {
   readonly #paths = new Map<number, LinkPath>()
+  /** The same, to be walked with every packet. */
+  #list: readonly LinkPath[] = []
   #active: LinkPath | undefined
 
   /** The path that carries what we send. Before the session is established it need not be attached. */
@@ -19,19 +21,23 @@ export class LinkPaths {
     return this.#paths.get(id)
   }
 
-  all(): IterableIterator<LinkPath> {
-    return this.#paths.values()
+  /** A list that does not change. */
+  all(): readonly LinkPath[] {
+    return this.#list
   }
 
   add(path: LinkPath): void {
     if (this.#paths.has(path.id)) throw new RangeError(`path ${path.id} exists`)
     this.#paths.set(path.id, path)
+    this.#list = [...this.#paths.values()]
   }
 
   /** @returns true when it was there */
   remove(path: LinkPath): boolean {
     if (this.#active === path) this.#active = undefined
-    return this.#paths.delete(path.id)
+    if (!this.#paths.delete(path.id)) return false
+    this.#list = [...this.#paths.values()]
+    return true
   }
 
   activate(path: LinkPath): void {
@@ -39,7 +45,7 @@ export class LinkPaths {
   }
 
   attached(): LinkPath[] {
-    return [...this.#paths.values()].filter((path) => path.isAttached)
+    return this.#list.filter((path) => path.isAttached)
   }
 
   /** Of the attached paths the one with the shortest round trip; one that was never measured comes last. */

@@ -274,7 +274,7 @@ export class Link {
       )
     }
     if (this.#core.state.kind === 'ended') return
-    for (const path of [...this.#core.paths.all()]) {
+    for (const path of this.#core.paths.all()) {
       if (path.state.kind === 'attached') {
         if (!path.liveness.check(this.#isBusy(path), nowMs)) this.#core.lose(path, { kind: 'silent' }, nowMs)
       } else if (nowMs >= path.state.deadlineMs) {

@@ -1,4 +1,4 @@
-import { EventQueue } from './event-queue.ts'
+import { Fifo } from '../../base/fifo.ts'
 import { INITIAL_WINDOW, MAX_STREAM_ID } from './frame.ts'
 import { GO_AWAY_CODES } from './go-away.ts'
 import { Keepalive } from './keepalive.ts'
@@ -34,14 +34,14 @@ export class MuxCore implements StreamHost {
   readonly keepalive: Keepalive
   readonly ids: PeerStreamIds
   readonly streams = new Map<number, StreamRecord>()
-  readonly events = new EventQueue<MuxEvent>()
+  readonly events = new Fifo<MuxEvent>()
   /** Streams whose turn on the link will come, in that order. */
   readonly ready = new StreamRing<StreamRecord>()
   /** Streams of ours that wait until the peer has answered others: those of which it has not heard, in order. */
   readonly parked = new StreamRing<StreamRecord>()
   /** Streams that owe an acknowledgement or credit. */
   readonly control = new Set<StreamRecord>()
-  readonly resets = new EventQueue<PendingReset>()
+  readonly resets = new Fifo<PendingReset>()
   /** Values of pings that are to be answered. */
   readonly pongs: number[] = []
   /** The code of a go away that is to be sent. */

@@ -1,10 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import fc from 'fast-check'
 import { ReachError } from '../../../../lib/base/errors.ts'
-import { EventQueue } from '../../../../lib/protocol/mux/event-queue.ts'
 import { FrameWriter, MAX_COPIED_LENGTH } from '../../../../lib/protocol/mux/frame-writer.ts'
 import { PeerStreamIds, REORDERED_IDS } from '../../../../lib/protocol/mux/peer-stream-ids.ts'
 import {
@@ -82,32 +78,6 @@ test('a send queue gives its bytes in order, in views of what was put in', (t) =
   queue.push(chunk)
   queue.take(2, (piece) => t.is(piece.buffer, chunk.buffer))
   t.throws(() => queue.take(2, () => undefined), { instanceOf: RangeError })
-})
-
-test('an event queue gives first what came first', (t) => {
-  const queue = new EventQueue<number>()
-  for (let i = 0; i < 5; i++) queue.push(i)
-  t.deepEqual([queue.shift(), queue.shift(), queue.length], [0, 1, 3])
-  queue.push(5)
-  t.deepEqual(
-    [queue.shift(), queue.shift(), queue.shift(), queue.shift(), queue.shift()],
-    [2, 3, 4, 5, undefined],
-  )
-})
-
-test('regression: a queue that is never empty lets go of what was taken', async (t) => {
-  setFlagsFromString('--expose-gc')
-  const queue = new EventQueue<object>()
-  const refs = Array.from({ length: 1000 }, () => {
-    const item = {}
-    queue.push(item)
-    return new WeakRef(item)
-  })
-  for (let i = 1; i < refs.length; i++) queue.shift()
-  await setImmediate()
-  runInNewContext('gc()')
-  t.is(queue.length, 1)
-  t.true(refs.filter((ref) => ref.deref() !== undefined).length <= 64)
 })
 
 test('small frames are one chunk; long payloads are handed on as they are', (t) => {
