@@ -77,6 +77,7 @@ export class SessionStreams {
 
   /** Bytes have moved: those of streams that linger may have left. */
   settleLingering(): void {
+    if (this.#lingering.size === 0) return // nearly always
     for (const stream of this.#lingering) {
       if (stream.hasLeft()) this.#lingering.delete(stream)
     }

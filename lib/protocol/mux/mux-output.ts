@@ -84,6 +84,7 @@ export class MuxOutput {
   }
 
   #writeControl(nowMs: number): void {
+    if (this.#core.control.size === 0) return // nearly always
     for (const record of this.#core.control) {
       if (this.#room < FRAME_HEADER_LENGTH) return
       this.#core.control.delete(record)
