@@ -9,7 +9,7 @@ import { supportScript } from './support/agents.ts'
 import { MASQUERADE } from './support/mapping-lab.ts'
 import { netnsTest } from './support/netns-test.ts'
 import { RunningProgram } from './support/running-program.ts'
-import { ANNOUNCER, BROWSER, ONE_SHOT, whyNoZeroconf } from './support/zeroconf-peer.ts'
+import { ANNOUNCER, BROWSER, ONE_SHOT, PYTHON, whyNoZeroconf } from './support/zeroconf-peer.ts'
 
 /* Peers of one LAN find each other, and somebody else's multicast DNS finds them: python-zeroconf. */
 
@@ -39,7 +39,7 @@ async function agentOn(host: LabNode, peerId?: PeerId, port = 0): Promise<Runnin
 }
 
 function python(host: LabNode, script: string, ...args: readonly string[]): RunningProgram {
-  return new RunningProgram(host.spawn('python3', ['-c', script, ...args]))
+  return new RunningProgram(host.spawn(PYTHON ?? 'python3', ['-c', script, ...args]))
 }
 
 async function found(agent: RunningProgram, peerId: PeerId): Promise<string> {

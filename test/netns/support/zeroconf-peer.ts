@@ -1,13 +1,19 @@
 import { execFileSync } from 'node:child_process'
 
-/** Why python-zeroconf, somebody else's multicast DNS, can't be a witness here; undefined when it can. */
-export function whyNoZeroconf(): string | undefined {
+/** A Python that has python-zeroconf, somebody else's multicast DNS; the system's may be hidden by another one. */
+export const PYTHON = ['python3', '/usr/bin/python3'].find((python) => {
   try {
-    execFileSync('python3', ['-c', 'import zeroconf'], { stdio: 'ignore' })
-    return undefined
+    execFileSync(python, ['-c', 'import zeroconf'], { stdio: 'ignore' })
+    return true
   } catch {
-    return 'it takes python3 with the package zeroconf (pip install zeroconf)'
+    return false
   }
+})
+
+/** Why python-zeroconf can't be a witness here; undefined when it can. */
+export function whyNoZeroconf(): string | undefined {
+  if (PYTHON !== undefined) return undefined
+  return 'it takes python3 with the package zeroconf (Debian: python3-zeroconf)'
 }
 
 /**
