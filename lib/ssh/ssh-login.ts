@@ -26,14 +26,16 @@ export class SshLogin {
   /** Resolves when it is over, with the reason. Never rejects. */
   readonly closed: Promise<ReachError>
   readonly #client: Client
+  readonly #socket: TcpSocket
   readonly #setup: SshServerSetup
   readonly #listeners = new Map<string, OnStream>()
   #sftp: Promise<SFTPWrapper | undefined> | undefined
   #isOver = false
   #probe: Timer | undefined
 
-  private constructor(client: Client, setup: SshServerSetup, closed: Promise<ReachError>) {
+  private constructor(client: Client, socket: TcpSocket, setup: SshServerSetup, closed: Promise<ReachError>) {
     this.#client = client
+    this.#socket = socket
     this.#setup = setup
     this.closed = closed
     void closed.then(() => {
@@ -73,11 +75,12 @@ export class SshLogin {
     } finally {
       deadline.signal.removeEventListener('abort', onAbort)
     }
-    return new SshLogin(client, setup, attempt.closed)
+    return new SshLogin(client, socket, setup, attempt.closed)
   }
 
+  /** False as soon as something can't be asked any more, which is before it is closed. */
   get isOpen(): boolean {
-    return !this.#isOver
+    return !this.#isOver && this.#socket.writable
   }
 
   /** Asks the server for a unix socket; false when it does not make it. */

@@ -42,11 +42,17 @@ export class Ssh2Server implements SshServer {
       yield* dialPublic(this.#setup, place, signal)
       return
     }
-    const login = await this.#loggedIn(signal)
-    // The newest last: who could not remove older files has taken the next one.
-    yield* opened([...place.sockets].reverse().map((path) => login.openSocket(path)))
-    signal.throwIfAborted()
-    yield* opened([...place.ports].reverse().map((port) => login.openPort(port)))
+    for (let isFirst = true; ; isFirst = false) {
+      const login = await this.#loggedIn(signal)
+      let isFound = false
+      for await (const stream of connections(login, place, signal)) {
+        isFound = true
+        yield stream
+      }
+      if (isFound || login.isOpen) return
+      // It was not nobody who waits there: the login was gone, or went meanwhile.
+      if (!isFirst) throw await login.closed
+    }
   }
 
   probe(): void {
@@ -86,4 +92,15 @@ export class Ssh2Server implements SshServer {
     }
     throw forwardingRefused(this.#setup.url)
   }
+}
+
+async function* connections(
+  login: SshLogin,
+  place: Rendezvous,
+  signal: AbortSignal,
+): AsyncGenerator<Duplex, void> {
+  // The newest last: who could not remove older files has taken the next one.
+  yield* opened([...place.sockets].reverse().map((path) => login.openSocket(path)))
+  signal.throwIfAborted()
+  yield* opened([...place.ports].reverse().map((port) => login.openPort(port)))
 }
