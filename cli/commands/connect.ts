@@ -1,7 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
-import { proxyEnvironment } from '../network-access.ts'
-import type { ForwardTarget, SessionStream } from '../../lib/index.ts'
-import { Peer, ReachError, forwardTo, parseForwardTarget, parseServiceAddress } from '../../lib/index.ts'
+import type { ForwardTarget, Peer, SessionStream } from '../../lib/index.ts'
+import { ReachError, forwardTo, parseForwardTarget, parseServiceAddress } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
@@ -9,22 +8,19 @@ import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
 import { noUdp, parseIdle, udpTarget } from '../udp-target.ts'
 import { forwardTalk, peerTalk, untilInterrupted } from './peer-talk.ts'
-import type { SshSettings } from './ssh-settings.ts'
-import { SSH_SPECS, readSshSettings } from './ssh-settings.ts'
+import type { PeerSettings } from './peer-settings.ts'
+import { PEER_SPECS, openPeer, readPeerSettings } from './peer-settings.ts'
 
 const SPECS: SettingSpecs = {
   udp: { kind: 'flag', flagOnly: true },
   idle: { kind: 'text' },
   json: { kind: 'flag', flagOnly: true },
   quiet: { kind: 'flag', flagOnly: true },
-  'relay-only': { kind: 'flag' },
-  'no-lan': { kind: 'flag' },
-  ...SSH_SPECS,
-  'allow-open-key-file': { kind: 'flag', flagOnly: true },
+  ...PEER_SPECS,
 }
 
 /** `p2p-reach connect`, typed. */
-export interface ConnectCommand extends SshSettings {
+export interface ConnectCommand extends PeerSettings {
   readonly kind: 'connect'
   /** `PEER/SERVICE`. */
   readonly address: string
@@ -34,12 +30,6 @@ export interface ConnectCommand extends SshSettings {
   readonly idleMs: number | undefined
   readonly json: boolean
   readonly quiet: boolean
-  readonly home: string
-  /** Peers never learn our addresses. */
-  readonly relayOnly: boolean
-  /** Peers of this LAN are found without a relay, and find us. */
-  readonly lan: boolean
-  readonly allowOpenKeyFile: boolean
 }
 
 export function parseConnect(argv: readonly string[], env: Environment): ConnectCommand {
@@ -74,11 +64,7 @@ export function parseConnect(argv: readonly string[], env: Environment): Connect
     idleMs: parseIdle(settings.text('idle')),
     json,
     quiet: settings.flag('quiet'),
-    home: settings.home,
-    relayOnly: settings.flag('relay-only'),
-    lan: !settings.flag('no-lan'),
-    ...readSshSettings(settings),
-    allowOpenKeyFile: settings.flag('allow-open-key-file'),
+    ...readPeerSettings(settings),
   }
 }
 
@@ -99,20 +85,10 @@ export async function runConnect(
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const { home, json, quiet, address, listen, idleMs, relayOnly, lan, ssh, sshLogin, allowOpenKeyFile } =
-    command
+  const { json, quiet, address, listen, idleMs } = command
   const isSilent = quiet || listen === undefined
   const onEvent = isSilent ? () => undefined : peerTalk(output, json)
-  await using peer = await Peer.open({
-    home,
-    env: proxyEnvironment(),
-    relayOnly,
-    lan,
-    ssh,
-    sshLogin,
-    allowOpenKeyFile,
-    onEvent,
-  })
+  await using peer = await openPeer(command, onEvent)
   if (listen === undefined) {
     const stream = await peer.connect(address, { signal })
     await carryStdio(stream, stdin, stdout, signal)

@@ -1,4 +1,3 @@
-import { proxyEnvironment } from '../network-access.ts'
 import type { Exposure } from '../../lib/index.ts'
 import {
   Peer,
@@ -17,8 +16,8 @@ import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
 import { parseIdle, udpTarget } from '../udp-target.ts'
 import { forwardTalk, peerTalk, untilInterrupted } from './peer-talk.ts'
-import type { SshSettings } from './ssh-settings.ts'
-import { SSH_SPECS, readSshSettings } from './ssh-settings.ts'
+import type { PeerSettings } from './peer-settings.ts'
+import { PEER_SPECS, openPeer, readPeerSettings } from './peer-settings.ts'
 
 const SPECS: SettingSpecs = {
   as: { kind: 'list', flagOnly: true },
@@ -26,10 +25,7 @@ const SPECS: SettingSpecs = {
   allow: { kind: 'list' },
   idle: { kind: 'text' },
   json: { kind: 'flag', flagOnly: true },
-  'relay-only': { kind: 'flag' },
-  'no-lan': { kind: 'flag' },
-  ...SSH_SPECS,
-  'allow-open-key-file': { kind: 'flag', flagOnly: true },
+  ...PEER_SPECS,
 }
 
 /** A target, and what it is called. */
@@ -39,7 +35,7 @@ interface NamedTarget {
 }
 
 /** `p2p-reach expose`, typed. */
-export interface ExposeCommand extends SshSettings {
+export interface ExposeCommand extends PeerSettings {
   readonly kind: 'expose'
   readonly targets: readonly NamedTarget[]
   /** Names and PeerIds; undefined for the whole network. */
@@ -47,12 +43,6 @@ export interface ExposeCommand extends SshSettings {
   /** How long flows of UDP may be silent; undefined: the library's default. */
   readonly idleMs: number | undefined
   readonly json: boolean
-  readonly home: string
-  /** Peers never learn our addresses. */
-  readonly relayOnly: boolean
-  /** Peers of this LAN are found without a relay, and find us. */
-  readonly lan: boolean
-  readonly allowOpenKeyFile: boolean
 }
 
 export function parseExpose(argv: readonly string[], env: Environment): ExposeCommand {
@@ -85,11 +75,7 @@ export function parseExpose(argv: readonly string[], env: Environment): ExposeCo
     allow: allow.length === 0 ? undefined : allow,
     idleMs: parseIdle(settings.text('idle')),
     json: settings.flag('json'),
-    home: settings.home,
-    relayOnly: settings.flag('relay-only'),
-    lan: !settings.flag('no-lan'),
-    ...readSshSettings(settings),
-    allowOpenKeyFile: settings.flag('allow-open-key-file'),
+    ...readPeerSettings(settings),
   }
 }
 
@@ -99,17 +85,8 @@ export async function runExpose(
   output: Output,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const { home, json, targets, allow, idleMs, relayOnly, lan, ssh, sshLogin, allowOpenKeyFile } = command
-  await using peer = await Peer.open({
-    home,
-    env: proxyEnvironment(),
-    relayOnly,
-    lan,
-    ssh,
-    sshLogin,
-    allowOpenKeyFile,
-    onEvent: peerTalk(output, json),
-  })
+  const { json, targets, allow, idleMs } = command
+  await using peer = await openPeer(command, peerTalk(output, json))
   const exposures: Exposure[] = []
   for (const { service, target } of targets) {
     const onEvent = forwardTalk(output, json)

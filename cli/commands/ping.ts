@@ -1,39 +1,29 @@
-import { proxyEnvironment } from '../network-access.ts'
 import type { PathState, PeerSession, Pong } from '../../lib/index.ts'
-import { Peer, ReachError, parsePeer } from '../../lib/index.ts'
+import { ReachError, parsePeer } from '../../lib/index.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs } from '../settings.ts'
 import { readSettings } from '../settings.ts'
 import { pathText, peerTalk, whyLines } from './peer-talk.ts'
-import type { SshSettings } from './ssh-settings.ts'
-import { SSH_SPECS, readSshSettings } from './ssh-settings.ts'
+import type { PeerSettings } from './peer-settings.ts'
+import { PEER_SPECS, openPeer, readPeerSettings } from './peer-settings.ts'
 
 const SPECS: SettingSpecs = {
   count: { kind: 'text', flagOnly: true },
   interval: { kind: 'text', flagOnly: true },
   json: { kind: 'flag', flagOnly: true },
-  'relay-only': { kind: 'flag' },
-  'no-lan': { kind: 'flag' },
-  ...SSH_SPECS,
-  'allow-open-key-file': { kind: 'flag', flagOnly: true },
+  ...PEER_SPECS,
 }
 
 /** `p2p-reach ping`, typed. */
-export interface PingCommand extends SshSettings {
+export interface PingCommand extends PeerSettings {
   readonly kind: 'ping'
   readonly peer: string
   /** Infinity: until interrupted. */
   readonly count: number
   readonly intervalMs: number
   readonly json: boolean
-  readonly home: string
-  /** Peers never learn our addresses. */
-  readonly relayOnly: boolean
-  /** Peers of this LAN are found without a relay, and find us. */
-  readonly lan: boolean
-  readonly allowOpenKeyFile: boolean
 }
 
 export function parsePing(argv: readonly string[], env: Environment): PingCommand {
@@ -48,11 +38,7 @@ export function parsePing(argv: readonly string[], env: Environment): PingComman
     count: numberOf(settings.text('count'), 'count', Infinity),
     intervalMs: 1000 * numberOf(settings.text('interval'), 'interval', 1),
     json: settings.flag('json'),
-    home: settings.home,
-    relayOnly: settings.flag('relay-only'),
-    lan: !settings.flag('no-lan'),
-    ...readSshSettings(settings),
-    allowOpenKeyFile: settings.flag('allow-open-key-file'),
+    ...readPeerSettings(settings),
   }
 }
 
@@ -66,22 +52,9 @@ function numberOf(text: string | undefined, name: string, otherwise: number): nu
 }
 
 /** Pings until the count is reached or it is interrupted, and sums up. */
-export async function runPing(
-  { home, peer: name, count, intervalMs, json, relayOnly, lan, ssh, sshLogin, allowOpenKeyFile }: PingCommand,
-  output: Output,
-  signal: AbortSignal,
-): Promise<ExitCode> {
-  const onEvent = json ? peerTalk(output, json) : undefined
-  await using peer = await Peer.open({
-    env: proxyEnvironment(),
-    home,
-    relayOnly,
-    lan,
-    ssh,
-    sshLogin,
-    allowOpenKeyFile,
-    ...(onEvent === undefined ? {} : { onEvent }),
-  })
+export async function runPing(command: PingCommand, output: Output, signal: AbortSignal): Promise<ExitCode> {
+  const { peer: name, count, intervalMs, json } = command
+  await using peer = await openPeer(command, json ? peerTalk(output, json) : () => undefined)
   const rtts: number[] = []
   let via: string | undefined
   try {
