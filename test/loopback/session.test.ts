@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import test from 'ava'
 import { ReachError } from '../../lib/base/errors.ts'
 import { signDenyList } from '../../lib/identity/trust/deny-list.ts'
+import { liveness } from '../../lib/protocol/link/path-liveness.ts'
 import type { SessionStream } from '../../lib/session/session-stream.ts'
 import { readToEnd, tcpPair } from './identity-support/transports.ts'
 import {
@@ -17,6 +18,7 @@ import {
   digest,
   echo,
   feed,
+  measured,
   network,
   pattern,
   quiet,
@@ -168,21 +170,24 @@ test('a session moves to another path in the middle of everything', async (t) =>
 })
 
 test('a direct path whose queues are full is not taken for a detour: the relay that is idle carries nothing', async (t) => {
-  const alices = aHost(t, alice)
+  const alices = aHost(t, alice, {}, { liveness: { ...liveness, busyPingIntervalMs: 20 } })
   const bobs = aHost(t, bob, { echo })
   const taken: string[] = []
   const { here } = await aSession(t, alices, bobs, { onPath: ({ kind }) => taken.push(kind) })
   const direct = await tcpPair(t)
   const about = { kind: 'direct-tcp', via: 'test:2' } as const
   await Promise.all([
-    alices.addPath(here, new SlowUplink(direct.dialling, 4 * 1024), about),
+    alices.addPath(here, new SlowUplink(direct.dialling, 2 * 1024), about),
     bobs.accept(direct.dialled, about),
   ])
+  await measured(t, here, 'direct-tcp')
+  taken.length = 0 // a machine that stood still for a moment may have shown a detour where there is none
   const stream = quiet(here.open('echo'))
   const sent = feed(stream, 6 * MIB)
   t.deepEqual(await digest(stream), { length: 6 * MIB, hash: await sent })
-  t.deepEqual(taken, ['relay', 'direct-tcp'])
+  t.deepEqual(taken, [])
   const [busy] = here.currentPaths
+  t.is(busy?.kind, 'direct-tcp')
   t.true((busy?.rttMs ?? 0) > 60, `a round trip of ${busy?.rttMs} ms: its queues were not full`)
 })
 

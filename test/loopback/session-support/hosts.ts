@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import type { Readable, Writable } from 'node:stream'
 import { readStoredRootSet, signRootSet } from '../../../lib/identity/trust/root-set.ts'
@@ -7,6 +8,7 @@ import { nodeRuntime } from '../../../lib/net/node-runtime.ts'
 import type { PeerIdentity } from '../../../lib/identity/trust/trust-policy.ts'
 import type { LinkOptions } from '../../../lib/protocol/link/link-options.ts'
 import type { DecideOpen } from '../../../lib/session/open-decision.ts'
+import type { PathKind } from '../../../lib/session/path-pipe.ts'
 import { SessionHost } from '../../../lib/session/session-host.ts'
 import type { SessionEvents } from '../../../lib/session/session.ts'
 import { Session } from '../../../lib/session/session.ts'
@@ -107,6 +109,19 @@ export async function anotherPath(
     dialled.accept(pair.dialled, { kind: 'relay', via: 'test:2' }),
   ])
   return pair
+}
+
+/** Says little over a session until a path of this kind carries it, and is known to be a short one. */
+export async function measured(t: ExecutionContext, session: Session, kind: PathKind): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const stream = quiet(session.open('echo'))
+    stream.end('?')
+    await digest(stream)
+    const [active] = session.currentPaths
+    if (active?.kind === kind && (active.rttMs ?? Infinity) < 20) return
+    await sleep(20)
+  }
+  t.fail(`no short path of kind ${kind}: ${JSON.stringify(session.currentPaths)}`)
 }
 
 /** Bytes that look like nothing else, the same for the same seed. */
