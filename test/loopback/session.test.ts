@@ -170,7 +170,8 @@ test('a session moves to another path in the middle of everything', async (t) =>
 })
 
 test('a direct path whose queues are full is not taken for a detour: the relay that is idle carries nothing', async (t) => {
-  const alices = aHost(t, alice, {}, { liveness: { ...liveness, busyPingIntervalMs: 20 } })
+  const often = { ...liveness, busyPingIntervalMs: 20, idlePingIntervalMs: 20 }
+  const alices = aHost(t, alice, {}, { liveness: often })
   const bobs = aHost(t, bob, { echo })
   const taken: string[] = []
   const { here } = await aSession(t, alices, bobs, { onPath: ({ kind }) => taken.push(kind) })
