@@ -40,6 +40,8 @@ const LINGER_MS = 60_000
 /** Ours: what the peer may send meanwhile, to be dropped; then it is told by a reset that nobody reads it. */
 const MAX_DROPPED = 1024 * 1024
 
+const KEEPS_NOTHING: Borrower = { giveBack: () => true }
+
 /**
  * One conversation inside a session: a Node Duplex with backpressure both ways. `end()` ends our direction, the peer's goes
  * on. `destroy()` ends both at once, and the peer's end fails with ERR_REACH_STREAM_RESET; when that happens here,
@@ -64,6 +66,8 @@ export class SessionStream extends Duplex implements LendingStream {
   #dropped = 0
   /** Who reads, if it promises to say when it does not need what it has read. */
   #borrower: Borrower | undefined
+  /** A listener for data that keeps none of it. */
+  #inPlace: ((bytes: Buffer) => void) | undefined
   /** Undefined while nobody has asked for `timeout`: most streams never do. */
   #idle: IdleTimer | undefined
 
@@ -142,6 +146,17 @@ export class SessionStream extends Duplex implements LendingStream {
     return this
   }
 
+  /**
+   * As `on('data')`, for who looks at bytes and keeps none, as a hash, a parser or a counter: once the callback has returned,
+   * their memory is written to again, so copy what is needed longer. It spares a fresh buffer for each read, which V8 may take
+   * for pressure on the heap. `pause()`, `resume()`, `off('data')` and all events work as ever; while others listen for
+   * `data`, too, nothing is written over. Like `onread` of a `net.Socket`.
+   */
+  readInPlace(onBytes: (bytes: Buffer) => void): this {
+    this.#inPlace = onBytes
+    return this.on('data', onBytes)
+  }
+
   /** @internal */
   [LEND_TO](borrower: Borrower): void {
     this.#borrower = borrower
@@ -160,9 +175,10 @@ export class SessionStream extends Duplex implements LendingStream {
     }
     this.#idle?.touch()
     this.#unread += bytes.length
+    const borrower = this.#borrowerNow() // those who listen now are told: later there may be others
     if (this.push(bytes)) this.#consume()
     // What was emitted at once the borrower knows of; what waits in the stream will be the reader's.
-    return this.readableLength === 0 && this.#borrower !== undefined ? this.#borrower : 'keeper'
+    return this.readableLength === 0 && borrower !== undefined ? borrower : 'keeper'
   }
 
   /** @internal */
@@ -252,6 +268,13 @@ export class SessionStream extends Duplex implements LendingStream {
     this.#around.touched()
     whenWritable?.(error ?? new ReachError('ERR_REACH_ABORTED', 'the stream was destroyed'))
     callback(error)
+  }
+
+  /** Who gets what is emitted now, if it says when it does not need that any more. */
+  #borrowerNow(): Borrower | undefined {
+    const inPlace = this.#inPlace
+    if (inPlace === undefined) return this.#borrower
+    return this.listenerCount('data', inPlace) === this.listenerCount('data') ? KEEPS_NOTHING : undefined
   }
 
   #send(chunks: readonly Uint8Array[], callback: (error?: Error | null) => void): void {

@@ -6,6 +6,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { takeOver } from '../../lib/net/chunk-source.ts'
 import { splice } from '../../lib/net/splice.ts'
+import type { SessionStream } from '../../lib/session/session-stream.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { tcpPair } from './identity-support/transports.ts'
 import { aHost, aSession, accepting, alice, bob, deferred, quiet } from './session-support/hosts.ts'
@@ -15,8 +16,8 @@ const MIB = 1024 * 1024
 const STREAMS = 16
 
 /** A stream from one peer to another: what is written at `from` comes at `to`. */
-async function aStream(t: ExecutionContext): Promise<{ readonly from: Duplex; readonly to: Duplex }> {
-  const served = deferred<Duplex>()
+async function aStream(t: ExecutionContext): Promise<{ readonly from: Duplex; readonly to: SessionStream }> {
+  const served = deferred<SessionStream>()
   const serve = accepting((stream) => served.resolve(stream))
   const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { serve }))
   const from = quiet(here.open('serve'))
@@ -76,6 +77,58 @@ test('what a reader still needs is not overwritten', async (t) => {
   ])
   t.is(hash, sent)
   t.true(kept.length > 10)
+  t.true(kept.every((one) => hashOf(one.bytes) === one.hash))
+})
+
+test('readInPlace writes into the same memory again and again', async (t) => {
+  const { from, to } = await aStream(t)
+  const memory = new Set<ArrayBufferLike>()
+  const hash = createHash('sha256')
+  to.readInPlace((bytes) => {
+    memory.add(bytes.buffer)
+    hash.update(bytes)
+  })
+  const [sent] = await Promise.all([
+    sendHashed(from, 48 * MIB, new SeededRandom('in place')),
+    once(to, 'end'),
+  ])
+  t.is(hash.digest('hex'), sent)
+  t.true(memory.size <= 8, `${memory.size} pieces of memory`)
+})
+
+test('readInPlace: what comes during a pause waits, and is not written over', async (t) => {
+  const { from, to } = await aStream(t)
+  const random = new SeededRandom('pauses')
+  const pauses = random.fork('pauses')
+  const hash = createHash('sha256')
+  let paused = 0
+  to.readInPlace((bytes) => {
+    hash.update(bytes)
+    if (pauses.int(1, 20) > 1) return
+    paused++
+    to.pause()
+    void nextTurn().then(() => to.resume())
+  })
+  const [sent] = await Promise.all([sendHashed(from, 32 * MIB, random.fork('bytes')), once(to, 'end')])
+  t.is(hash.digest('hex'), sent)
+  t.true(paused > 5)
+})
+
+test('readInPlace: what others keep that listen beside or after it is not written over', async (t) => {
+  const { from, to } = await aStream(t)
+  const kept: { readonly bytes: Uint8Array; readonly hash: string }[] = []
+  const keep = (bytes: Uint8Array) => void kept.push({ bytes, hash: hashOf(bytes) })
+  let length = 0
+  const look = (bytes: Uint8Array) => {
+    length += bytes.length
+    if (kept.length < 50)
+      to.once('data', keep) // hears of the next one
+    else to.off('data', look).on('data', keep)
+  }
+  to.readInPlace(look)
+  await Promise.all([sendHashed(from, 24 * MIB, new SeededRandom('others listen')), once(to, 'end')])
+  t.true(length < 24 * MIB)
+  t.true(kept.length > 100)
   t.true(kept.every((one) => hashOf(one.bytes) === one.hash))
 })
 
