@@ -116,12 +116,13 @@ function verifyEnd(socket: Socket, callback: () => void): void {
 }
 
 function readStream(stream: Duplex, leftover: Uint8Array | undefined, reader: ChunkReader): ChunkSource {
-  stream.on('data', (chunk: Uint8Array) => {
+  const listener = (chunk: Uint8Array) => {
     if (!reader.onChunk(chunk, chunk.length)) stream.pause()
-  })
+  }
+  stream.on('data', listener)
   // Listening set it flowing.
   stream.pause()
-  if (isLending(stream)) stream[LEND_TO]({ giveBack: () => reader.giveBack?.() ?? false })
+  if (isLending(stream)) stream[LEND_TO]({ listener, giveBack: () => reader.giveBack?.() ?? false })
   return {
     stream,
     leftover,

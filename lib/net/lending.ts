@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream'
 
 /** Who takes what a {@link LendingStream} emits, and does not need it for long. */
 export interface Borrower {
+  /** Its listener for `data`. While others listen as well, what is emitted is everybody's for good. */
+  readonly listener: (bytes: Buffer) => void
   /**
    * Asked after some chunks were emitted, in the same turn of the event loop.
    * @returns true when it needs none of them any more: their memory is written to again

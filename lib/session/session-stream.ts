@@ -40,8 +40,6 @@ const LINGER_MS = 60_000
 /** Ours: what the peer may send meanwhile, to be dropped; then it is told by a reset that nobody reads it. */
 const MAX_DROPPED = 1024 * 1024
 
-const KEEPS_NOTHING: Borrower = { giveBack: () => true }
-
 /**
  * One conversation inside a session: a Node Duplex with backpressure both ways. `end()` ends our direction, the peer's goes
  * on. `destroy()` ends both at once, and the peer's end fails with ERR_REACH_STREAM_RESET; when that happens here,
@@ -66,8 +64,6 @@ export class SessionStream extends Duplex implements LendingStream {
   #dropped = 0
   /** Who reads, if it promises to say when it does not need what it has read. */
   #borrower: Borrower | undefined
-  /** A listener for data that keeps none of it. */
-  #inPlace: ((bytes: Buffer) => void) | undefined
   /** Undefined while nobody has asked for `timeout`: most streams never do. */
   #idle: IdleTimer | undefined
 
@@ -153,7 +149,7 @@ export class SessionStream extends Duplex implements LendingStream {
    * `data`, too, nothing is written over. Like `onread` of a `net.Socket`.
    */
   readInPlace(onBytes: (bytes: Buffer) => void): this {
-    this.#inPlace = onBytes
+    this[LEND_TO]({ listener: onBytes, giveBack: () => true })
     return this.on('data', onBytes)
   }
 
@@ -175,7 +171,7 @@ export class SessionStream extends Duplex implements LendingStream {
     }
     this.#idle?.touch()
     this.#unread += bytes.length
-    const borrower = this.#borrowerNow() // those who listen now are told: later there may be others
+    const borrower = this.#soleBorrower() // those who listen now are told: later there may be others
     if (this.push(bytes)) this.#consume()
     // What was emitted at once the borrower knows of; what waits in the stream will be the reader's.
     return this.readableLength === 0 && borrower !== undefined ? borrower : 'keeper'
@@ -270,11 +266,11 @@ export class SessionStream extends Duplex implements LendingStream {
     callback(error)
   }
 
-  /** Who gets what is emitted now, if it says when it does not need that any more. */
-  #borrowerNow(): Borrower | undefined {
-    const inPlace = this.#inPlace
-    if (inPlace === undefined) return this.#borrower
-    return this.listenerCount('data', inPlace) === this.listenerCount('data') ? KEEPS_NOTHING : undefined
+  /** Who reads, if nobody else does. */
+  #soleBorrower(): Borrower | undefined {
+    const borrower = this.#borrower
+    if (borrower === undefined) return undefined
+    return this.listenerCount('data', borrower.listener) === this.listenerCount('data') ? borrower : undefined
   }
 
   #send(chunks: readonly Uint8Array[], callback: (error?: Error | null) => void): void {
