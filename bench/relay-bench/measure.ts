@@ -5,6 +5,7 @@ import type { Running } from './contenders.ts'
 import type { BenchRole, Figures } from './figures.ts'
 
 const WARM_UP_S = 0.5
+const PING_WARM_UP_S = 3
 /** More cost a round minutes with one TLS handshake, or one process, each. */
 const IDLE_CLIENTS = 40
 const AT_ONCE = 16
@@ -24,6 +25,8 @@ export async function measure(running: Running, seconds: number, hasSession: boo
   await running.ask(`bulk 1 ${WARM_UP_S}`)
   const one = await phase(running, `bulk 1 ${seconds}`)
   const many = await phase(running, `bulk ${AT_ONCE} ${seconds}`)
+  // Bulk has taught V8 other code than small messages need; some 10,000 of them teach it that.
+  await running.ask(`ping ${PING_WARM_UP_S}`)
   const pings = await phase(running, `ping ${seconds / 2}`)
   await running.ask(`opens ${AT_ONCE} 0.2`)
   const opens1 = await phase(running, `opens 1 ${seconds / 2}`)

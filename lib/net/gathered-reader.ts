@@ -37,6 +37,7 @@ export function readGathered(stream: Duplex, events: GatheredEvents): void {
   } else {
     const gatherer = new Gatherer((bytes) => events.onBytes(bytes))
     socket.readInto(
+      gatherer.block,
       () => gatherer.nextBuffer(),
       (count) => gatherer.onRead(count),
     )
@@ -55,6 +56,9 @@ class Gatherer {
   /** What is filled and was not told. */
   #from = 0
   #to = 0
+  /** Where the next record was last told to go. */
+  #told = this.#block
+  #toldFrom = 0
   #isFlushDue = false
   /** The receiver needs something of what it was told of this block. */
   #isKept = false
@@ -64,12 +68,20 @@ class Gatherer {
     this.#onBytes = onBytes
   }
 
-  /** Where the next record goes. */
-  nextBuffer(): Uint8Array {
+  /** Where the first record goes. */
+  get block(): Uint8Array {
+    return this.#block
+  }
+
+  /** Where the next record goes; undefined: to the same place. */
+  nextBuffer(): Uint8Array | undefined {
     // Only here: at any other time the next record may be on its way to where it was told to go.
     if (this.#from === this.#to && !this.#isKept) this.#refill()
     if (this.#block.length - this.#to < FULL_RECORD) this.#nextBlock()
-    return this.#block.subarray(this.#to)
+    if (this.#told === this.#block && this.#toldFrom === this.#to) return undefined
+    this.#told = this.#block
+    this.#toldFrom = this.#to
+    return this.#to === 0 ? this.#block : this.#block.subarray(this.#to)
   }
 
   onRead(count: number): true {

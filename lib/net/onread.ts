@@ -4,10 +4,15 @@ import type { Duplex } from 'node:stream'
 /** A socket that can be made to read into memory of ours. */
 export interface OnreadSocket {
   /**
-   * Reads into `nextBuffer()` from now on, which is asked now and after each read.
+   * Reads into `first` from now on.
+   * @param nextBuffer asked after each read; undefined: into the same one again, which costs least
    * @param onRead as many bytes have come into the last buffer that was given; false stops reading
    */
-  readInto(nextBuffer: () => Uint8Array, onRead: (count: number, buffer: Uint8Array) => boolean): void
+  readInto(
+    first: Uint8Array,
+    nextBuffer: () => Uint8Array | undefined,
+    onRead: (count: number, buffer: Uint8Array) => boolean,
+  ): void
   /** Another buffer for the read that is waited for. Costs some bytes for the socket's life: not for every read. */
   readonly exchange: (buffer: Uint8Array) => void
 }
@@ -31,10 +36,10 @@ export function onreadSocket(stream: Duplex): OnreadSocket | undefined {
     Reflect.apply(use, handle, [to])
   }
   return {
-    readInto(next, onRead) {
+    readInto(first, next, onRead) {
       Reflect.set(stream, nextBuffer, next)
       Reflect.set(stream, callback, onRead)
-      exchange(next())
+      exchange(first)
     },
     exchange,
   }

@@ -30,6 +30,11 @@ const READ_AHEAD = 64 * 1024
 const JOIN_BELOW = 16 * 1024
 /** Ours: below this, a piece of its own costs more than fresh memory, which counts as pressure on the heap. */
 const TINY = 256
+/**
+ * Ours: less than this is handed on as a copy, in memory that Node cuts from its pool: whoever keeps a small message would
+ * keep the 32 KiB that it was received in, and each would be received somewhere else.
+ */
+const COPIED_BELOW = 4096
 /** Ours: as much as the mux takes before it says stop. */
 const WRITE_AHEAD = 64 * 1024
 /**
@@ -172,7 +177,9 @@ export class SessionStream extends Duplex implements LendingStream {
     this.#idle?.touch()
     this.#unread += bytes.length
     const borrower = this.#soleBorrower() // those who listen now are told: later there may be others
-    if (this.push(bytes)) this.#consume()
+    const isCopied = borrower === undefined && bytes.length < COPIED_BELOW
+    if (this.push(isCopied ? Buffer.from(bytes) : bytes)) this.#consume()
+    if (isCopied) return 'nobody'
     // What was emitted at once the borrower knows of; what waits in the stream will be the reader's.
     return this.readableLength === 0 && borrower !== undefined ? borrower : 'keeper'
   }

@@ -132,6 +132,22 @@ test('readInPlace: what others keep that listen beside or after it is not writte
   t.true(kept.every((one) => hashOf(one.bytes) === one.hash))
 })
 
+test('a small message that is kept keeps little beside itself, and is not written over', async (t) => {
+  const { from, to } = await aStream(t)
+  const random = new SeededRandom('small messages')
+  const sent = Array.from({ length: 200 }, () => random.bytes(1024))
+  const kept: Uint8Array[] = []
+  to.on('data', (bytes: Uint8Array) => kept.push(bytes))
+  for (const message of sent) {
+    const came = once(to, 'data')
+    from.write(message)
+    await came
+  }
+  t.deepEqual(kept.map(hashOf), sent.map(hashOf))
+  const memory = [...new Set(kept.map(({ buffer }) => buffer.byteLength))]
+  t.true(Math.max(...memory) <= Buffer.poolSize, `pieces of memory of ${memory.join(', ')} bytes`)
+})
+
 /** Takes each write some turns of the event loop later, and only then looks at it. */
 function aSlowTarget(random: SeededRandom) {
   const hash = createHash('sha256')

@@ -5,8 +5,10 @@ import { violation } from './violation.ts'
 export const ACK_DELAY_MS = 25
 /** Ours: so much is acknowledged without delay even when the sender does not ask. */
 export const MAX_UNACKNOWLEDGED_LENGTH = 1024 * 1024
-/** Ours: an acknowledgement rides along with data that goes out anyway when it says at least this much. */
+/** Ours: an acknowledgement rides along with data that goes out anyway when it says at least this much, … */
 export const PIGGYBACK_LENGTH = 16 * 1024
+/** … or has waited for so long: where both sides speak in turns it seldom needs a record, hence a packet, of its own. */
+const PIGGYBACK_AFTER_MS = ACK_DELAY_MS / 2
 
 /**
  * The peer's direction of the stream. It holds nothing: bytes that continue the stream are passed on at once, bytes that
@@ -43,7 +45,9 @@ export class ReceiveHalf {
   /** @param isRiding something goes out anyway @returns true when an acknowledgement should go out now */
   shouldTell(isRiding: boolean, nowMs: number): boolean {
     if (this.#ackDueMs === undefined) return false
-    return nowMs >= this.#ackDueMs || (isRiding && this.#received - this.#told >= PIGGYBACK_LENGTH)
+    if (nowMs >= this.#ackDueMs) return true
+    if (!isRiding) return false
+    return this.#received - this.#told >= PIGGYBACK_LENGTH || nowMs >= this.#ackDueMs - PIGGYBACK_AFTER_MS
   }
 
   /**

@@ -60,8 +60,10 @@ export class MuxOutput {
   #writeAnswers(nowMs: number): void {
     if (this.#core.end !== undefined) return
     const { pongs, keepalive } = this.#core
-    for (const value of pongs) this.#frame(FRAME_TYPES.ping, FRAME_FLAGS.ack, SESSION_STREAM_ID, value)
-    pongs.length = 0
+    if (pongs.length > 0) {
+      for (const value of pongs) this.#frame(FRAME_TYPES.ping, FRAME_FLAGS.ack, SESSION_STREAM_ID, value)
+      pongs.length = 0
+    }
     if (keepalive.isPingDue) {
       this.#frame(FRAME_TYPES.ping, FRAME_FLAGS.syn, SESSION_STREAM_ID, keepalive.ping(nowMs))
     }

@@ -26,12 +26,12 @@ export const transportKinds: readonly TransportKind[] = [
 
 /** A connection over 127.0.0.1, both ends as lib/net opens them. */
 export async function tcpPair(t: ExecutionContext): Promise<TransportPair> {
-  const server = createServer({ allowHalfOpen: true })
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve))
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  const dialling = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const dialling = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   const dialled = await accepted
   server.close()
   t.teardown(() => [dialling, dialled].map((socket) => socket.destroy()))

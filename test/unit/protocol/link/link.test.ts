@@ -173,6 +173,9 @@ test('an acknowledgement waits for company, but not longer than its delay', (t) 
   peer.sendData(1, 60_000, 10)
   peer.link.write([new Uint8Array(1)])
   t.deepEqual(peer.pull(1), ['data 1+1'], 'for a few bytes it is not worth its own')
+  peer.nowMs += ACK_DELAY_MS / 2
+  peer.link.write([new Uint8Array(1)])
+  t.deepEqual(peer.pull(1), ['ack 000000000000ea6a', 'data 2+1'], 'later it is: it would soon go alone')
 })
 
 test('the deadline does not stand still in the past while no path takes output', (t) => {
