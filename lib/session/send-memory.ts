@@ -33,6 +33,8 @@ export class SendMemory {
 
   /** Copies a chunk; answers the copy in pieces. */
   copy(chunk: Uint8Array): readonly Uint8Array[] {
+    const whole = this.#cut(chunk)
+    if (whole !== undefined) return [whole]
     const pieces: Uint8Array[] = []
     for (let at = 0; at < chunk.length;) {
       const block = (this.#open ??= this.#begin())
@@ -47,6 +49,17 @@ export class SendMemory {
       if (block.used === BLOCK_LENGTH) this.#open = undefined
     }
     return pieces
+  }
+
+  /** A copy in one piece, if there is room for it and more in the open block: nearly always for a small chunk. */
+  #cut(chunk: Uint8Array): Uint8Array | undefined {
+    const block = this.#open
+    if (block === undefined || block.used + chunk.length >= BLOCK_LENGTH) return undefined
+    const piece = block.bytes.subarray(block.used, block.used + chunk.length)
+    piece.set(chunk)
+    block.used += chunk.length
+    block.unsent += chunk.length
+    return piece
   }
 
   /** A piece, or a part of one, goes to the link as the bytes from `offset` on. */

@@ -61,6 +61,7 @@ export class LinkPath {
 
   /** The queued records; the list is the caller's. */
   takeQueue(): Uint8Array[] {
+    if (this.#queue.length === 0) return []
     const taken = this.#queue
     this.#queue = []
     return taken
