@@ -1,34 +1,23 @@
 import { toBase64 } from '../base/base64.ts'
 import { parseEndpoint } from '../base/endpoint.ts'
 import { ReachError } from '../base/errors.ts'
+import type { JsonReader } from '../base/json-reader.ts'
 import type { PeerId } from '../base/peer-id.ts'
 import type { Role } from '../base/peer-name.ts'
 import type { RelayDialer } from '../base/relay-dialer.ts'
 import type { Runtime } from '../base/runtime.ts'
-import { Turns } from '../base/turns.ts'
 import type { Certificate } from '../identity/certificate/certificate.ts'
 import { claimOf } from '../identity/certificate/claim.ts'
 import { makeCertificateRequest } from '../identity/issue/certificate-request.ts'
-import { readKeyFile } from '../identity/keys/key-file.ts'
-import type { KeyPair } from '../identity/keys/key-pair.ts'
-import type { MembershipRecord } from '../identity/membership-file.ts'
-import {
-  membershipPaths,
-  readDenyListFile,
-  readMembership,
-  writeDenyList,
-  writeMembership,
-} from '../identity/membership-file.ts'
 import type { TlsCredentials } from '../identity/tls/tls-options.ts'
-import { fromWireStatement, toWireStatement } from '../identity/trust/statement.ts'
-import { TrustStore } from '../identity/trust/trust-store.ts'
+import { toWireStatement } from '../identity/trust/statement.ts'
+import type { TrustStore } from '../identity/trust/trust-store.ts'
 import type { AdminRequest } from '../protocol/relay/admin-request.ts'
 import type { ControlReply, NetworkState, WelcomeReply } from '../protocol/relay/control-reply.ts'
 import type { TrustReport } from '../protocol/relay/control-request.ts'
-import type { JsonReader } from '../base/json-reader.ts'
 import { checkRelay } from './clock-difference.ts'
 import { ControlClient } from './control-client.ts'
-import { membershipOf } from './join-network.ts'
+import { MembershipBook } from './membership-book.ts'
 
 /** How a membership is opened. */
 export interface OpenMembershipOptions {
@@ -51,32 +40,18 @@ export interface ControlLink {
 }
 
 /**
- * What a home folder holds of a network: key, certificate, roots, deny list, relays. It is read once; `renew` and what
- * relays say bring it up to date, in memory and on the disk.
+ * Our place in a network: what the home folder holds of it (`MembershipBook`), and the connections to relays that bring it up to
+ * date.
  */
 export class Membership {
-  readonly home: string
-  readonly trust: TrustStore
+  readonly #book: MembershipBook
   readonly #runtime: Runtime
   readonly #dialer: RelayDialer | undefined
-  readonly #keys: KeyPair
-  #record: MembershipRecord
-  /** Writes come one after the other. */
-  readonly #writing = new Turns()
-  readonly #watchers = new Set<() => void>()
 
-  private constructor(
-    options: OpenMembershipOptions,
-    keys: KeyPair,
-    record: MembershipRecord,
-    trust: TrustStore,
-  ) {
-    this.home = options.home
+  private constructor(options: OpenMembershipOptions, book: MembershipBook) {
+    this.#book = book
     this.#runtime = options.runtime
     this.#dialer = options.dialer
-    this.#keys = keys
-    this.#record = record
-    this.trust = trust
   }
 
   /**
@@ -84,32 +59,20 @@ export class Membership {
    * @throws {ReachError} ERR_REACH_NOT_A_MEMBER, ERR_REACH_HOME_DAMAGED, ERR_REACH_FILE, ERR_REACH_KEY_FILE, ERR_REACH_KEY_FILE_OPEN
    */
   static async open(options: OpenMembershipOptions): Promise<Membership> {
-    const paths = membershipPaths(options.home)
-    const [keys, record] = await Promise.all([
-      readKeyFile(paths.key, { allowOpenPermissions: options.allowOpenKeyFile === true }),
-      readMembership(paths.membership),
-    ])
-    if (keys === undefined || record === undefined) {
-      throw new ReachError('ERR_REACH_NOT_A_MEMBER', `${options.home} belongs to no network`, {
-        hint: 'join one with  p2p-reach join STRING',
-      })
-    }
-    const [leaf] = record.chain
-    if (leaf?.peerId !== keys.peerId) {
-      throw new ReachError(
-        'ERR_REACH_HOME_DAMAGED',
-        `the certificate in ${paths.membership} is not for the key in ${paths.key}`,
-        {
-          hint: 'join again with a new string and  --replace',
-        },
-      )
-    }
-    const denyList = await readDenyListFile(paths.denyList(record.rootSet.domain), record.rootSet)
-    return new Membership(options, keys, record, new TrustStore(record.rootSet, denyList))
+    return new Membership(options, await MembershipBook.open(options.home, options.allowOpenKeyFile === true))
+  }
+
+  get home(): string {
+    return this.#book.home
+  }
+
+  /** Whom we believe. */
+  get trust(): TrustStore {
+    return this.#book.trust
   }
 
   get peerId(): PeerId {
-    return this.#keys.peerId
+    return this.#book.keys.peerId
   }
 
   get domain(): string {
@@ -128,29 +91,27 @@ export class Membership {
 
   /** The newest certificate. */
   get certificate(): Certificate {
-    const [leaf] = this.#record.chain
-    if (leaf === undefined)
-      throw new ReachError('ERR_REACH_HOME_DAMAGED', 'the membership has no certificate')
-    return leaf
+    return this.#book.certificate
   }
 
   /** What to show in handshakes. */
   get credentials(): TlsCredentials {
-    return { chain: this.#record.chain, privateKey: this.#keys.privateKey }
+    const { record, keys } = this.#book
+    return { chain: record.chain, privateKey: keys.privateKey }
   }
 
   /** Relays of the network as HOST:PORT, best first. */
   get relays(): readonly string[] {
-    return this.#record.relays
+    return this.#book.record.relays
   }
 
   /** SSH servers that the join string named, as URLs with the pins of their host keys. */
   get ssh(): readonly string[] {
-    return this.#record.ssh
+    return this.#book.record.ssh
   }
 
   get renewGraceMs(): number {
-    return this.#record.renewGraceMs
+    return this.#book.record.renewGraceMs
   }
 
   /** What this member believes, as it tells relays. */
@@ -174,8 +135,7 @@ export class Membership {
 
   /** Calls back after each change of the certificate, until the function that it answers is called. */
   watchCertificate(watcher: () => void): () => void {
-    this.#watchers.add(watcher)
-    return () => this.#watchers.delete(watcher)
+    return this.#book.watch(watcher)
   }
 
   /**
@@ -185,17 +145,7 @@ export class Membership {
    * @throws {ReachError} ERR_REACH_RELAY_UNREACHABLE, ERR_REACH_CLOCK, ERR_REACH_RENEWAL_TOO_LATE, ERR_REACH_TRUST_…
    */
   async connect(signal?: AbortSignal, addresses: readonly string[] = []): Promise<ControlLink> {
-    let last: unknown = new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the network has no relay')
-    for (const relay of this.relays) {
-      try {
-        return await this.connectTo(relay, signal, addresses)
-      } catch (error) {
-        signal?.throwIfAborted()
-        last = error
-        if (!isRelaysFault(error)) break // another relay would say the same
-      }
-    }
-    throw last
+    return await this.#atFirst((relay) => this.connectTo(relay, signal, addresses), signal)
   }
 
   /** The same to this relay alone, as HOST:PORT. */
@@ -225,33 +175,22 @@ export class Membership {
    * @throws {ReachError} as {@link connect} does, ERR_REACH_NO_AUTHORITY, ERR_REACH_FILE
    */
   async renew(signal?: AbortSignal): Promise<void> {
-    let last: unknown = new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the network has no relay')
-    for (const relay of this.relays) {
+    await this.#atFirst(async (relay) => {
+      const { client } = await this.connectTo(relay, signal)
       try {
-        const { client } = await this.connectTo(relay, signal)
-        try {
-          await this.renewOn(client, signal)
-          return
-        } finally {
-          client.close()
-        }
-      } catch (error) {
-        signal?.throwIfAborted()
-        last = error
-        if (!isRelaysFault(error)) break
+        await this.renewOn(client, signal)
+      } finally {
+        client.close()
       }
-    }
-    throw last
+    }, signal)
   }
 
   /** The same on a connection that is open. */
   async renewOn(client: ControlClient, signal?: AbortSignal): Promise<void> {
-    const request = toBase64(await makeCertificateRequest(this.#keys))
+    const request = toBase64(await makeCertificateRequest(this.#book.keys))
     const issued = await client.ask({ type: 'renew', request }, ['issued'], signal)
     await this.#takeState(issued, client)
-    const nowMs = this.#runtime.clock.wallMs()
-    const { issuedRecord } = membershipOf(issued, this.trust.rootSet, this.#keys, nowMs)
-    await this.#store({ ...this.#record, ...issuedRecord, rootSet: this.trust.rootSet })
+    await this.#book.takeIssued(issued, this.#runtime.clock.wallMs())
   }
 
   /**
@@ -272,40 +211,18 @@ export class Membership {
    * Takes over what another process has stored in the home folder since: its certificate, if it is younger than ours, its
    * roots and deny list. @throws {ReachError} ERR_REACH_HOME_DAMAGED, ERR_REACH_FILE
    */
-  async reload(): Promise<void> {
-    const { home } = this
-    const found = await Membership.open({ home, runtime: this.#runtime, allowOpenKeyFile: true })
-    if (found.peerId !== this.peerId || found.domain !== this.domain) {
-      throw new ReachError('ERR_REACH_HOME_DAMAGED', `${home} belongs to another member by now`, {
-        hint: 'start again',
-      })
-    }
-    const nowMs = this.#runtime.clock.wallMs()
-    const { rootSet, denyList } = found.trust
-    isNotOlder(() => this.trust.applyRootSet(rootSet.statement, nowMs))
-    if (denyList !== undefined) isNotOlder(() => this.trust.applyDenyList(denyList.statement, nowMs))
-    if (found.certificate.notAfterMs <= this.certificate.notAfterMs) return
-    this.#record = found.#record
-    this.#tell()
+  reload(): Promise<void> {
+    return this.#book.reload(this.#runtime.clock.wallMs())
   }
 
   /** Believes and stores a statement that a relay sent. True when it was news. */
-  async takePush(reply: ControlReply): Promise<boolean> {
-    const nowMs = this.#runtime.clock.wallMs()
-    if (reply.type === 'deny-list') {
-      if (!this.trust.applyDenyList(fromWireStatement(reply.statement), nowMs)) return false
-      await this.#storeDenyList()
-      return true
-    }
-    if (reply.type !== 'root-set' || !this.trust.applyRootSet(fromWireStatement(reply.statement), nowMs))
-      return false
-    await this.#store({ ...this.#record, rootSet: this.trust.rootSet })
-    return true
+  takePush(reply: ControlReply): Promise<boolean> {
+    return this.#book.takePush(reply, this.#runtime.clock.wallMs())
   }
 
   /** The home folder is left as it is from then on: what would store something fails with ERR_REACH_ABORTED. Idempotent. */
   close(): Promise<void> {
-    return this.#writing.close()
+    return this.#book.close()
   }
 
   /** Shows who we are, and takes over what the network says. */
@@ -353,45 +270,33 @@ export class Membership {
     } catch (error) {
       if (!ReachError.is(error)) throw error
       const network = await client.ask({ type: 'ask-network' }, ['network'], signal)
-      const isNews = this.trust.applyRootSet(fromWireStatement(network.rootSet), clock.wallMs())
-      if (isNews) await this.#store({ ...this.#record, rootSet: this.trust.rootSet })
+      await this.#book.takeRoots(network.rootSet, clock.wallMs())
       checkRelay(client.relayChain, policy(), clock.wallMs(), network.timeMs)
     }
   }
 
   /** What is news is stored, and the relay told that we believe it. */
   async #takeState(state: NetworkState, client: ControlClient): Promise<void> {
-    const { rootSet, denyList, relays, renewGraceMs } = state
-    const nowMs = this.#runtime.clock.wallMs()
-    const isNewRoots = isNotOlder(() => this.trust.applyRootSet(fromWireStatement(rootSet), nowMs))
-    const isNewList =
-      denyList !== undefined && isNotOlder(() => this.trust.applyDenyList(fromWireStatement(denyList), nowMs))
-    if (isNewList) await this.#storeDenyList()
-    const isSame = relays.join() === this.relays.join() && renewGraceMs === this.renewGraceMs
-    if (isNewRoots || !isSame) {
-      await this.#store({ ...this.#record, rootSet: this.trust.rootSet, relays, renewGraceMs })
+    const isNews = await this.#book.takeState(state, this.#runtime.clock.wallMs())
+    if (isNews) client.tell({ type: 'report', ...this.report })
+  }
+
+  /** Tries one relay after the other, as long as the next one may do better. */
+  async #atFirst<Result>(
+    attempt: (relay: string) => Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
+    let last: unknown = new ReachError('ERR_REACH_RELAY_UNREACHABLE', 'the network has no relay')
+    for (const relay of this.relays) {
+      try {
+        return await attempt(relay)
+      } catch (error) {
+        signal?.throwIfAborted()
+        last = error
+        if (!isRelaysFault(error)) break // another relay would say the same
+      }
     }
-    if (isNewRoots || isNewList) client.tell({ type: 'report', ...this.report })
-  }
-
-  #store(record: MembershipRecord): Promise<void> {
-    return this.#writing.take(async () => {
-      await writeMembership(membershipPaths(this.home).membership, record)
-      this.#record = record
-      this.#tell()
-    })
-  }
-
-  #tell(): void {
-    for (const watcher of [...this.#watchers]) watcher()
-  }
-
-  #storeDenyList(): Promise<void> {
-    return this.#writing.take(async () => {
-      const { denyList } = this.trust
-      if (denyList !== undefined)
-        await writeDenyList(membershipPaths(this.home).denyList(this.domain), denyList)
-    })
+    throw last
   }
 }
 
@@ -400,16 +305,6 @@ function interceptorOf({ via }: ControlClient, { webKey }: WelcomeReply): string
   const { outerTls } = via
   if (outerTls === undefined || webKey === undefined || outerTls.spkiSha256 === webKey) return undefined
   return outerTls.issuer
-}
-
-/** Relays may lag behind each other: an older statement is no news, and no reason to leave. */
-function isNotOlder(apply: () => boolean): boolean {
-  try {
-    return apply()
-  } catch (error) {
-    if (ReachError.is(error, 'ERR_REACH_STATEMENT')) return false
-    throw error
-  }
 }
 
 /** True for what another relay may do better. */

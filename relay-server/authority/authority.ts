@@ -1,18 +1,13 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { toBase64 } from '../../lib/base/base64.ts'
 import type { Endpoint } from '../../lib/base/endpoint.ts'
-import { parseEndpoint } from '../../lib/base/endpoint.ts'
 import { ReachError } from '../../lib/base/errors.ts'
-import { isPeerId, parsePeerId, publicKeyOf } from '../../lib/base/peer-id.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
 import type { Role } from '../../lib/base/peer-name.ts'
 import { ROLES } from '../../lib/base/peer-name.ts'
 import type { Random } from '../../lib/base/runtime.ts'
+import type { Secret } from '../../lib/base/secret.ts'
 import { Turns } from '../../lib/base/turns.ts'
-import { Secret } from '../../lib/base/secret.ts'
 import type { Certificate } from '../../lib/identity/certificate/certificate.ts'
-import { spkiOfPublicKey } from '../../lib/identity/certificate/certificate.ts'
 import { fileExists } from '../../lib/identity/files/atomic-file.ts'
 import { AtomicStore, damaged } from '../../lib/identity/files/atomic-store.ts'
 import { checkCertificateRequest } from '../../lib/identity/issue/certificate-request.ts'
@@ -25,33 +20,24 @@ import { rootToPin } from '../../lib/identity/trust/root-set.ts'
 import { toWireStatement } from '../../lib/identity/trust/statement.ts'
 import type { TrustStore } from '../../lib/identity/trust/trust-store.ts'
 import type { InstallRootsRequest, InviteRequest } from '../../lib/protocol/relay/admin-request.ts'
-import type { InviteResult, MemberStatus, NetworkStatus } from '../../lib/protocol/relay/admin-result.ts'
+import type { InviteResult, NetworkStatus } from '../../lib/protocol/relay/admin-result.ts'
 import type { NetworkState } from '../../lib/protocol/relay/control-reply.ts'
 import type { TrustReport } from '../../lib/protocol/relay/control-request.ts'
-import {
-  MAX_JOIN_RELAYS,
-  TOKEN_ID_LENGTH,
-  TOKEN_SECRET_LENGTH,
-  formatJoinString,
-} from '../../lib/protocol/relay/join-string.ts'
+import { MAX_JOIN_RELAYS, formatJoinString } from '../../lib/protocol/relay/join-string.ts'
 import { AuditLog } from './audit-log.ts'
 import type { AuthorityPaths } from './authority-paths.ts'
 import { authorityPaths } from './authority-paths.ts'
+import { checkMayDeny, whomToDeny } from './denial-rule.ts'
+import { drawToken, isHashOf, printableTokenId } from './join-token.ts'
+import { sha256Hex, spkiOfPeer } from './key-hash.ts'
 import { formatLedger, parseLedger } from './ledger-format.ts'
 import type { Ledger, Member } from './ledger.ts'
-import {
-  EMPTY_LEDGER,
-  addToken,
-  deny,
-  enter,
-  findMember,
-  grantOf,
-  newestEndMs,
-  note,
-  renumber,
-} from './ledger.ts'
+import { EMPTY_LEDGER, addToken, deny, enter, grantOf, note, renumber } from './ledger.ts'
 import type { AuthorityMaterial } from './material.ts'
 import { chainAbove, issuerOf, readMaterial, writeMaterial, writeRootCertificates } from './material.ts'
+import { newsOf } from './member-report.ts'
+import { networkStatus } from './network-status.ts'
+import { RENEW_GRACE_MS, memberToRenew } from './renewal-rule.ts'
 import { openTrust, publishRevocations } from './revocations.ts'
 import { installRoots } from './root-installation.ts'
 import { SshKeyRegister } from './ssh-key-register.ts'
@@ -67,9 +53,6 @@ export interface AuthorityOptions {
   /** How long after its end a certificate may still be renewed. Default {@link RENEW_GRACE_MS}. */
   readonly renewGraceMs?: number
 }
-
-/** Ours: a fortnight, for a notebook that was left in a drawer over the holidays. */
-export const RENEW_GRACE_MS = 14 * 86_400_000
 
 /** A certificate with everything above it. */
 export type IssuedChain = readonly Certificate[]
@@ -166,11 +149,10 @@ export class Authority {
   invite(request: Omit<InviteRequest, 'op'>, relays: readonly Endpoint[], by: string): Promise<InviteResult> {
     return this.#turns.take(async () => {
       const { random, wallMs } = this.#options
-      const secret = new Secret(hexOf(random.bytes(TOKEN_SECRET_LENGTH)))
-      const tokenId = hexOf(random.bytes(TOKEN_ID_LENGTH))
+      const { id: tokenId, secret, secretSha256 } = drawToken(random)
       const nowMs = wallMs()
       await this.#store.commit((ledger) => {
-        const drawn = { id: tokenId, secretSha256: sha256Hex(secret.reveal()) }
+        const drawn = { id: tokenId, secretSha256 }
         return { state: addToken(ledger, { ...request, by }, drawn, nowMs), result: undefined }
       })
       const rootSha256 = rootToPin(this.trust.rootSet)?.spkiSha256 ?? ''
@@ -202,7 +184,7 @@ export class Authority {
     return this.#turns.take(async () => {
       const holder = { peerId: key.peerId, spkiSha256: sha256Hex(key.spki) }
       try {
-        const matches = (secretSha256: string) => isSameHash(secretSha256, sha256Hex(secret.reveal()))
+        const matches = (secretSha256: string) => isHashOf(secret, secretSha256)
         const grant = grantOf(this.ledger, tokenId, matches, holder, this.#options.wallMs())
         const chain = await this.#issue(holder, grant, tokenId)
         this.#audit.write({
@@ -219,7 +201,7 @@ export class Authority {
         this.#audit.write({
           event: 'enrolment refused',
           code,
-          tokenId: printableId(tokenId),
+          tokenId: printableTokenId(tokenId),
           from,
           ...about(holder),
         })
@@ -247,38 +229,15 @@ export class Authority {
 
   /** The member that may renew. @throws {ReachError} as {@link renew} does */
   mayRenew(peerId: PeerId): Member {
-    const member = this.ledger.members.get(peerId)
-    if (member === undefined) {
-      throw new ReachError('ERR_REACH_PEER_UNKNOWN', 'the network does not know this key', {
-        hint: JOIN_AGAIN,
-      })
-    }
-    if (member.revokedAtMs !== undefined) {
-      throw new ReachError('ERR_REACH_TRUST_REVOKED', `the key of ${member.name} was revoked`, {
-        hint: JOIN_AGAIN,
-      })
-    }
-    const lateMs = this.#options.wallMs() - newestEndMs(member)
-    if (lateMs > this.renewGraceMs) {
-      const days = (lateMs / 86_400_000).toFixed(1)
-      throw new ReachError(
-        'ERR_REACH_RENEWAL_TOO_LATE',
-        `the certificate of ${member.name} expired ${days} days ago, too long to renew it`,
-        {
-          hint: JOIN_AGAIN,
-          details: { lateMs, renewGraceMs: this.renewGraceMs },
-        },
-      )
-    }
-    return member
+    return memberToRenew(this.ledger, peerId, this.#options.wallMs(), this.renewGraceMs)
   }
 
   /** Shuts a member out for ever. @throws {ReachError} ERR_REACH_PEER_UNKNOWN, ERR_REACH_FILE */
   revoke(nameOrId: string, reason: string, by: string): Promise<Pick<Member, 'peerId' | 'name'>> {
     return this.#turns.take(async () => {
-      const member = findMember(this.ledger, nameOrId)
-      const { peerId, name, spkiSha256 } = member ?? strangerOf(nameOrId)
-      this.#checkMayDeny(spkiSha256, name)
+      const denial = whomToDeny(this.ledger, nameOrId)
+      checkMayDeny(denial, this.#material, this.#ownKeySha256)
+      const { peerId, name, spkiSha256 } = denial
       const deniedAtMs = this.#options.wallMs()
       await this.#store.commit((ledger) => ({
         state: deny(ledger, { spkiSha256, deniedAtMs, reason }),
@@ -291,33 +250,17 @@ export class Authority {
   }
 
   /** Notes what a member said of itself, if it is news. */
-  async note(peerId: PeerId, report: TrustReport, given?: readonly string[]): Promise<void> {
+  async note(peerId: PeerId, report: TrustReport, addresses?: readonly string[]): Promise<void> {
     const member = this.ledger.members.get(peerId)
     if (member === undefined) return
-    const addresses = (given ?? member.addresses).filter(isEndpoint).slice(0, MAX_ADDRESSES)
-    const said = {
-      roots: report.roots,
-      addresses: member.role === 'relay' ? addresses : [],
-    }
-    if (isSame(said.roots, member.roots) && isSame(said.addresses, member.addresses)) return
-    await this.#store.commit((ledger) => ({ state: note(ledger, peerId, said), result: undefined }))
+    const news = newsOf(member, report, addresses)
+    if (news === undefined) return
+    await this.#store.commit((ledger) => ({ state: note(ledger, peerId, news), result: undefined }))
   }
 
   /** The state of the network, for an administrator. */
   status(isConnected: (peerId: PeerId) => boolean): Omit<NetworkStatus, 'sshHostKey'> {
-    const { members, tokens, denyListNumber } = this.ledger
-    const nowMs = this.#options.wallMs()
-    const open = [...tokens.values()].filter(
-      ({ expiresAtMs, uses, usedBy }) => expiresAtMs > nowMs && usedBy.length < uses,
-    )
-    return {
-      domain: this.domain,
-      rootSet: toWireStatement(this.trust.rootSet.statement),
-      issuingChain: this.#material.issuingChain.map(({ der }) => toBase64(der)),
-      denyListNumber,
-      members: [...members.values()].map((member) => memberStatus(member, isConnected(member.peerId))),
-      openTokens: open.length,
-    }
+    return networkStatus(this.ledger, this.#material, this.#options.wallMs(), isConnected)
   }
 
   /** The issuing CA's public key (SubjectPublicKeyInfo in DER), for a root to sign. With `isNew`, a new one's. */
@@ -402,99 +345,17 @@ export class Authority {
     return [leaf, ...chainAbove(this.#material)]
   }
 
-  /** Denying these would shut everybody out; each has a way of its own. */
-  #checkMayDeny(spkiSha256: string, name: string): void {
-    const { rootSet, issuingChain } = this.#material
-    const authorities = [...rootSet.roots, ...issuingChain].map((one) => one.spkiSha256)
-    if (authorities.includes(spkiSha256)) {
-      throw new ReachError(
-        'ERR_REACH_REQUEST_REFUSED',
-        'that is the key of a CA of the network, and no member',
-        {
-          hint: 'replace it:  p2p-reach root reissue  or  p2p-reach root rotate',
-        },
-      )
-    }
-    if (spkiSha256 !== this.#ownKeySha256) return
-    throw new ReachError('ERR_REACH_REQUEST_REFUSED', `${name} is the relay that holds the network`, {
-      hint: 'if its key was stolen: stop it, move identity.pem away, start it, then revoke the old PeerId',
-    })
-  }
-
   /** Signs the deny list if it changed, and writes the revocation list. */
   async #publish(): Promise<void> {
     await publishRevocations(this.#paths, this.#material, this.ledger, this.trust, this.#options.wallMs())
   }
 }
 
-/** Ours: a relay has a few addresses, and all relays together stand in every welcome. */
-const MAX_ADDRESSES = 4
-
-function isEndpoint(text: string): boolean {
-  try {
-    parseEndpoint(text)
-    return true
-  } catch {
-    return false // the only question is whether it is one
-  }
-}
-
-const JOIN_AGAIN = 'join again with a new string, made with  p2p-reach invite NAME'
-
 /** Relays and administrators are peers, too. */
 function rolesOf(role: Role): readonly Role[] {
   return role === 'peer' ? ['peer'] : ROLES.filter((one) => one === 'peer' || one === role)
 }
 
-function strangerOf(nameOrId: string): Pick<Member, 'peerId' | 'name' | 'spkiSha256'> {
-  // A key can be denied before it ever joins; a name can't.
-  if (isPeerId(nameOrId.trim().toLowerCase())) {
-    const peerId = parsePeerId(nameOrId)
-    return { peerId, name: '', spkiSha256: sha256Hex(spkiOfPeer(peerId)) }
-  }
-  throw new ReachError('ERR_REACH_PEER_UNKNOWN', `the network has no member ${JSON.stringify(nameOrId)}`, {
-    hint: 'p2p-reach relay status  lists the members',
-  })
-}
-
-function memberStatus(member: Member, isConnected: boolean): MemberStatus {
-  const { peerId, name, role, roots, revokedAtMs } = member
-  return {
-    peerId,
-    name,
-    role,
-    roots,
-    isConnected,
-    isRevoked: revokedAtMs !== undefined,
-    notAfterMs: newestEndMs(member),
-  }
-}
-
-function spkiOfPeer(peerId: PeerId): Uint8Array {
-  return spkiOfPublicKey(publicKeyOf(peerId))
-}
-
 function about({ peerId }: Pick<Member, 'peerId'>): { readonly peerId: string } {
   return { peerId }
-}
-
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((one, index) => one === b[index])
-}
-
-function isSameHash(a: string, b: string): boolean {
-  return timingSafeEqual(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'))
-}
-
-function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex')
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}
-
-/** What a stranger calls a token may be anything. */
-function printableId(tokenId: string): string {
-  return /^[0-9a-f]{1,32}$/.test(tokenId) ? tokenId : '(malformed)'
 }

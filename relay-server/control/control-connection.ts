@@ -1,24 +1,14 @@
-import { verify } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { fromBase64, toBase64 } from '../../lib/base/base64.ts'
 import { ReachError } from '../../lib/base/errors.ts'
 import { unreachable } from '../../lib/base/exhaustive.ts'
 import type { PeerId } from '../../lib/base/peer-id.ts'
-import type { Clock, Timer } from '../../lib/base/runtime.ts'
+import type { Clock } from '../../lib/base/runtime.ts'
 import { canonicalIp, isIp } from '../../lib/base/transport-address.ts'
 import { Secret } from '../../lib/base/secret.ts'
-import { Certificate } from '../../lib/identity/certificate/certificate.ts'
-import { decideTrust } from '../../lib/identity/trust/decide-trust.ts'
+import type { Certificate } from '../../lib/identity/certificate/certificate.ts'
 import type { PeerIdentity } from '../../lib/identity/trust/trust-policy.ts'
 import { toWireStatement } from '../../lib/identity/trust/statement.ts'
-import {
-  CONTROL_EXPORTER_LABEL,
-  FrameReader,
-  MAX_FRAME,
-  MAX_STRANGER_FRAME,
-  encodeFrame,
-} from '../../lib/protocol/relay/control-frame.ts'
-import type { ControlReply } from '../../lib/protocol/relay/control-reply.ts'
 import { presentFields } from '../../lib/protocol/relay/control-reply.ts'
 import type {
   AuthenticateRequest,
@@ -26,12 +16,16 @@ import type {
   ProveRequest,
   TrustReport,
 } from '../../lib/protocol/relay/control-request.ts'
-import { decodeControlRequest, proofBytes } from '../../lib/protocol/relay/control-request.ts'
+import { decodeControlRequest } from '../../lib/protocol/relay/control-request.ts'
 import type { DataService } from '../data/data-service.ts'
 import type { MemberConnection } from '../data/presence.ts'
 import { sourceOf } from '../source.ts'
 import type { AdminService } from './admin-service.ts'
+import { ControlPipe } from './control-pipe.ts'
+import type { Outgoing } from './control-pipe.ts'
+import { asReachError, notAMember, notIssuing } from './control-refusal.ts'
 import type { PortProver } from './port-prover.ts'
+import { recognise, recogniseAgain } from './recognition.ts'
 import type { RelayNetwork } from './relay-network.ts'
 
 /** What a connection needs of the server around it. */
@@ -51,48 +45,34 @@ export interface ControlSurroundings {
   readonly onMember: (connection: ControlConnection) => void
 }
 
-/** Ours: members send a ping every 30 s; three may be lost. */
-export const SILENCE_TIMEOUT_MS = 100_000
-/** Ours: a member that does not read is cut off before it costs more memory. */
-const MAX_UNREAD_BYTES = 8 * 1024 * 1024
 /** Ours: requests that wait for their turn; members ask one thing at a time. */
 const MAX_QUEUE = 16
 /** Ours: what a member believes changes a few times in a connection's life; each change costs a write. */
 const MAX_REPORTS = 100
-/** Ours: how long the last words may take to arrive. */
-const FAREWELL_MS = 2000
 
 type DataRequest = Extract<ControlRequest, { readonly type: 'register' | 'open' | 'peers' }>
 type QueuedRequest = Exclude<ControlRequest, DataRequest | ProveRequest>
 
 /** One connection of somebody to the relay's control service, from the end of the TLS handshake on. */
 export class ControlConnection implements MemberConnection {
-  readonly #socket: TLSSocket
+  readonly #pipe: ControlPipe
   readonly #ip: string | undefined
   /** Where it comes from, for limits and the audit log. */
   readonly #source: string
   readonly #around: ControlSurroundings
-  readonly #frames = new FrameReader(MAX_STRANGER_FRAME)
   #identity: PeerIdentity | undefined
-  /** Cuts a member that is silent, or somebody who was told to go. */
-  #timer: Timer | undefined
   /** When the member's certificate ends, in calendar milliseconds. */
   #validUntilMs = 0
   #queue: Promise<void> = Promise.resolve()
   #queued = 0
   #reports = 0
-  #isEnding = false
 
   /** @param ip at its other end, where it is known */
   constructor(socket: TLSSocket, ip: string | undefined, around: ControlSurroundings) {
-    this.#socket = socket
     this.#ip = ip
     this.#source = sourceOf(ip)
     this.#around = around
-    socket.on('error', () => undefined) // 'close' follows
-    socket.on('data', (chunk: Uint8Array) => this.#read(chunk))
-    socket.once('end', () => socket.end())
-    socket.once('close', () => this.#timer?.cancel())
+    this.#pipe = new ControlPipe(socket, around.clock, (text) => this.#take(text))
   }
 
   /** Who it is; undefined until the key is proven. */
@@ -105,32 +85,21 @@ export class ControlConnection implements MemberConnection {
   }
 
   push(message: Parameters<MemberConnection['push']>[0]): void {
-    this.#send(message)
+    this.#pipe.send(message)
   }
 
   /** Sends what the network's members must know by now. */
   pushTrust(what: 'deny-list' | 'root-set'): void {
     const { denyList, rootSet } = this.#around.network.trust
     const statement = what === 'deny-list' ? denyList?.statement : rootSet.statement
-    if (statement !== undefined) this.#send({ type: what, statement: toWireStatement(statement) })
+    if (statement !== undefined) this.#pipe.send({ type: what, statement: toWireStatement(statement) })
   }
 
-  /**
-   * Looks at the deny list again. Who is denied hears why, and goes. When only the CA is denied that vouched for the
-   * member's roles, they are gone: it may renew, if the ledger knows it.
-   */
+  /** Looks at the deny list again. Who is denied hears why, and goes. */
   recheck(): void {
-    const identity = this.#identity
-    const { trust, authority } = this.#around.network
-    if (identity === undefined || trust.stillTrusts(identity)) return
-    const { name, peerId, keys } = identity
+    if (this.#identity === undefined) return
     try {
-      if (trust.denied.has(keys[0] ?? '')) {
-        throw new ReachError('ERR_REACH_TRUST_REVOKED', `the key of ${name ?? peerId} was revoked`)
-      }
-      if (authority === undefined) throw notIssuing()
-      authority.mayRenew(peerId)
-      this.#identity = { ...identity, by: 'key', roles: [], keys: keys.slice(0, 1) }
+      this.#identity = recogniseAgain(this.#identity, this.#around.network)
     } catch (error) {
       this.end(asReachError(error))
     }
@@ -138,32 +107,15 @@ export class ControlConnection implements MemberConnection {
 
   /** Says why, and ends. */
   end(error: ReachError): void {
-    if (this.#isEnding) return
-    this.#isEnding = true
-    this.#send(this.#refusal(error))
-    this.#timer?.cancel()
-    this.#timer = this.#around.clock.setTimer(FAREWELL_MS, () => this.#cut())
-    this.#socket.end()
+    this.#pipe.end(error)
   }
 
-  #cut(): void {
-    this.#socket.destroy()
-  }
-
-  #read(chunk: Uint8Array): void {
-    if (this.#isEnding) return
-    if (this.#identity !== undefined) this.#rearm()
-    try {
-      for (const text of this.#frames.push(chunk)) {
-        const request = decodeControlRequest(text)
-        // Nothing of these waits for the disk: many may come at once, and none waits for another.
-        if (isDataRequest(request)) this.#handleData(request)
-        else if (request.type === 'prove') void this.#handleProof(request)
-        else this.#enqueue(request)
-      }
-    } catch (error) {
-      this.end(asReachError(error))
-    }
+  #take(text: string): void {
+    const request = decodeControlRequest(text)
+    // Nothing of these waits for the disk: many may come at once, and none waits for another.
+    if (isDataRequest(request)) this.#handleData(request)
+    else if (request.type === 'prove') void this.#handleProof(request)
+    else this.#enqueue(request)
   }
 
   /** One after the other: an answer may have to wait for the disk. */
@@ -176,14 +128,13 @@ export class ControlConnection implements MemberConnection {
   }
 
   async #handle(request: QueuedRequest): Promise<void> {
-    if (this.#isEnding || this.#socket.destroyed) return
+    if (this.#pipe.isOver) return
     try {
       await this.#dispatch(request)
     } catch (error) {
       const failure = asReachError(error)
-      if (request.type === 'admin') this.#send({ ...this.#refusal(failure), id: request.id })
-      else if (this.#standsAlone(request)) this.#send({ ...this.#refusal(failure), id: request.id })
-      else if (request.type === 'renew') this.#send(this.#refusal(failure))
+      if (request.type === 'admin' || this.#standsAlone(request)) this.#pipe.refuse(failure, request.id)
+      else if (request.type === 'renew') this.#pipe.refuse(failure)
       else this.end(failure)
     }
   }
@@ -200,9 +151,9 @@ export class ControlConnection implements MemberConnection {
       return
     }
     try {
-      this.#send({ ...this.#answerData(request), id })
+      this.#pipe.send({ ...this.#answerData(request), id })
     } catch (error) {
-      this.#send({ ...this.#refusal(asReachError(error)), id })
+      this.#pipe.refuse(asReachError(error), id)
     }
   }
 
@@ -219,9 +170,9 @@ export class ControlConnection implements MemberConnection {
       if (ip === undefined)
         throw new ReachError('ERR_REACH_REQUEST_REFUSED', 'this connection has no address')
       const outcome = await this.#around.prover.prove({ peerId, ip }, request)
-      this.#send({ type: 'tried', id, outcome })
+      this.#pipe.send({ type: 'tried', id, outcome })
     } catch (error) {
-      this.#send({ ...this.#refusal(asReachError(error)), id })
+      this.#pipe.refuse(asReachError(error), id)
     }
   }
 
@@ -261,7 +212,11 @@ export class ControlConnection implements MemberConnection {
   async #dispatch(request: QueuedRequest): Promise<void> {
     switch (request.type) {
       case 'ask-network':
-        this.#send({ type: 'network', timeMs: this.#nowMs(), rootSet: this.#around.network.state().rootSet })
+        this.#pipe.send({
+          type: 'network',
+          timeMs: this.#nowMs(),
+          rootSet: this.#around.network.state().rootSet,
+        })
         return
       case 'enrol':
         return this.#enrol(request.tokenId, new Secret(request.secret), fromBase64(request.request))
@@ -275,7 +230,7 @@ export class ControlConnection implements MemberConnection {
         return this.#administer(request)
       case 'ping':
         this.#member()
-        this.#send({ type: 'pong', id: request.id })
+        this.#pipe.send({ type: 'pong', id: request.id })
         return
       case 'unknown':
         throw new ReachError('ERR_REACH_REQUEST_REFUSED', 'the relay does not know this request', {
@@ -304,7 +259,7 @@ export class ControlConnection implements MemberConnection {
 
   #issued(chain: readonly Certificate[]): void {
     const { state } = this.#around.network
-    this.#send({
+    this.#pipe.send({
       type: 'issued',
       timeMs: this.#nowMs(),
       chain: chain.map(({ der }) => toBase64(der)),
@@ -312,47 +267,22 @@ export class ControlConnection implements MemberConnection {
     })
   }
 
-  /** The proof first: nothing that the chain says counts before the key is proven. */
   async #authenticate(request: AuthenticateRequest): Promise<void> {
-    const chain = request.chain.map((text) => Certificate.decode(fromBase64(text)))
-    const [leaf] = chain
-    if (leaf?.peerId === undefined || !this.#proves(leaf, fromBase64(request.signature))) {
-      throw new ReachError('ERR_REACH_TRUST_WRONG_KEY', 'the proof of the key does not hold')
-    }
-    const { trust, authority } = this.#around.network
-    const decision = decideTrust(chain, trust.policy(), this.#nowMs())
-    if (decision.kind === 'trusted') {
-      this.#validUntilMs = leaf.notAfterMs
-      this.#welcome(decision.identity, false)
-      await authority?.note(leaf.peerId, request, request.addresses)
-      return
-    }
-    // Expired, or issued by a CA that was replaced: who is in the ledger may still get a new certificate.
-    const isLate = decision.code === 'ERR_REACH_TRUST_EXPIRED' || decision.code === 'ERR_REACH_TRUST_REVOKED'
-    if (isLate && authority === undefined && !trust.denied.has(leaf.spkiSha256)) throw notIssuing()
-    if (authority === undefined || !isLate || trust.denied.has(leaf.spkiSha256)) {
-      throw new ReachError(decision.code, `the relay does not trust us: ${decision.message}`)
-    }
-    const { name } = authority.mayRenew(leaf.peerId)
-    const identity = { peerId: leaf.peerId, by: 'key', name, roles: [], keys: [leaf.spkiSha256] } as const
-    this.#welcome(identity, true)
-  }
-
-  #proves(leaf: Certificate, signature: Uint8Array): boolean {
-    const exported = this.#socket.exportKeyingMaterial(32, CONTROL_EXPORTER_LABEL, Buffer.alloc(0))
-    const [own] = this.#around.network.credentials.chain
-    const relayKey = own?.spkiSha256 ?? ''
-    return verify(null, proofBytes(exported, relayKey), leaf.publicKey, signature)
+    const { network } = this.#around
+    const recognised = recognise(request, this.#pipe.exportKeyingMaterial(), network, this.#nowMs())
+    const { identity, mustRenew } = recognised
+    this.#validUntilMs = recognised.validUntilMs
+    this.#welcome(identity, mustRenew)
+    if (!mustRenew) await network.authority?.note(identity.peerId, request, request.addresses)
   }
 
   #welcome(identity: PeerIdentity, mustRenew: boolean): void {
     this.#identity = identity
-    this.#frames.setLimit(MAX_FRAME)
-    this.#rearm()
+    this.#pipe.becomeMembers()
     const { name = '', roles } = identity
     const { webKey, stunPorts, network } = this.#around
     const about = { name, roles, mustRenew, seenAs: this.#seenAs, webKey, stunPorts }
-    this.#send({ type: 'welcome', timeMs: this.#nowMs(), ...about, ...network.state() })
+    this.#pipe.send({ type: 'welcome', timeMs: this.#nowMs(), ...about, ...network.state() })
     this.#around.onMember(this)
   }
 
@@ -371,7 +301,7 @@ export class ControlConnection implements MemberConnection {
     const { admin } = this.#around
     if (admin === undefined) throw notIssuing()
     // The answer is a flat object; `satisfies` can't see what it holds.
-    this.#send({ type: 'admin-result', id, result: await admin.handle(request, name ?? peerId) })
+    this.#pipe.send({ type: 'admin-result', id, result: await admin.handle(request, name ?? peerId) })
   }
 
   /** Who speaks. @throws {ReachError} when that is not known yet */
@@ -389,42 +319,8 @@ export class ControlConnection implements MemberConnection {
   #nowMs(): number {
     return this.#around.clock.wallMs()
   }
-
-  #rearm(): void {
-    this.#timer?.cancel()
-    this.#timer = this.#around.clock.setTimer(SILENCE_TIMEOUT_MS, () => this.#cut())
-  }
-
-  #refusal(error: ReachError): Outgoing {
-    const { code, message, hint } = error
-    return { type: 'refused', code, message, ...(hint === undefined ? {} : { hint }), timeMs: this.#nowMs() }
-  }
-
-  #send(reply: Outgoing): void {
-    if (this.#socket.destroyed || this.#socket.writableEnded) return
-    this.#socket.write(encodeFrame(reply))
-    if (this.#socket.writableLength > MAX_UNREAD_BYTES) this.#cut()
-  }
 }
 
 function isDataRequest(request: ControlRequest): request is DataRequest {
   return request.type === 'register' || request.type === 'open' || request.type === 'peers'
-}
-
-/** A reply before it becomes JSON. */
-type Outgoing = Readonly<Record<string, unknown>> & { readonly type: ControlReply['type'] }
-
-function notAMember(): ReachError {
-  return new ReachError('ERR_REACH_TRUST_NO_CERTIFICATE', 'say who you are first')
-}
-
-function notIssuing(): ReachError {
-  return new ReachError('ERR_REACH_NO_AUTHORITY', 'this relay does not issue certificates', {
-    hint: 'ask the relay that made the network',
-  })
-}
-
-function asReachError(error: unknown): ReachError {
-  if (ReachError.is(error)) return error
-  return new ReachError('ERR_REACH_REQUEST_REFUSED', 'the relay failed', { cause: error })
 }
