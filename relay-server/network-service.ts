@@ -2,12 +2,10 @@ import { join } from 'node:path'
 import type { Endpoint } from '../lib/base/endpoint.ts'
 import { ClosingStack } from '../lib/base/closing-stack.ts'
 import { formatEndpoint } from '../lib/base/endpoint.ts'
-import type { Runtime, Timer } from '../lib/base/runtime.ts'
+import type { Runtime } from '../lib/base/runtime.ts'
 import { fileExists, removeTemporaryFiles } from '../lib/identity/files/atomic-file.ts'
-import type { KeyPair } from '../lib/identity/keys/key-pair.ts'
 import { openKeyFile } from '../lib/identity/keys/key-file.ts'
 import type { TlsCredentials } from '../lib/identity/tls/tls-options.ts'
-import { renewalDueMs } from '../lib/identity/renewal-time.ts'
 import { MAX_RELAYS } from '../lib/protocol/relay/control-reply.ts'
 import type { RateLimitOptions } from '../lib/protocol/stun/rate-limit.ts'
 import type { NetworkState } from '../lib/protocol/relay/control-reply.ts'
@@ -24,6 +22,7 @@ import type { RelayNetwork } from './control/relay-network.ts'
 import type { DataCounters, DataLimits } from './data/data-service.ts'
 import { DataService } from './data/data-service.ts'
 import { holdHome } from './local-admin.ts'
+import { OwnCertificate } from './own-certificate.ts'
 import { openHostKey } from './ssh/host-key.ts'
 import { SshService } from './ssh/ssh-service.ts'
 import type { SshCounters } from './ssh/ssh-service.ts'
@@ -69,11 +68,6 @@ export interface NetworkSurroundings {
   /** UDP ports of this host that answer STUN, for members. */
   readonly stunPorts: readonly number[]
 }
-
-/** Ours: a day; the revocation list lives for a week. */
-const CRL_REFRESH_MS = 86_400_000
-/** Ours: after a failure, which can only be the disk's. */
-const RETRY_MS = 60_000
 
 /** The part of the relay that knows a network: its authority if it is the relay's own, and the control service. */
 export class NetworkService implements AsyncDisposable {
@@ -261,76 +255,4 @@ function stateOf(authority: Authority, own: readonly Endpoint[]): NetworkState {
     revokedAtMs === undefined ? addresses : [],
   )
   return authority.networkState([...new Set([...own.map(formatEndpoint), ...others])].slice(0, MAX_RELAYS))
-}
-
-/** The relay's certificate under its own authority: renewed in time, and at once when the roots change. */
-class OwnCertificate {
-  readonly #runtime: Runtime
-  readonly #authority: Authority
-  readonly #keys: KeyPair
-  readonly #name: string
-  readonly #onCredentials: (credentials: TlsCredentials) => void
-  readonly #unwatch: () => void
-  #credentials: TlsCredentials
-  #rootSetNumber: number
-  #timer: Timer | undefined
-  #crlTimer: Timer | undefined
-  #isClosed = false
-
-  constructor(
-    runtime: Runtime,
-    authority: Authority,
-    keys: KeyPair,
-    name: string,
-    onCredentials: (credentials: TlsCredentials) => void,
-  ) {
-    this.#runtime = runtime
-    this.#authority = authority
-    this.#keys = keys
-    this.#name = name
-    this.#onCredentials = onCredentials
-    this.#credentials = { chain: [], privateKey: keys.privateKey }
-    this.#rootSetNumber = authority.trust.rootSet.number
-    this.#unwatch = authority.trust.watch(() => {
-      if (authority.trust.rootSet.number === this.#rootSetNumber) return
-      this.#rootSetNumber = authority.trust.rootSet.number
-      this.#renewLater(0)
-    })
-    this.#refreshCrlLater()
-  }
-
-  get credentials(): TlsCredentials {
-    return this.#credentials
-  }
-
-  async renew(): Promise<void> {
-    const { clock, random } = this.#runtime
-    this.#credentials = await this.#authority.ownCredentials(this.#keys, this.#name)
-    if (this.#isClosed) return
-    this.#onCredentials(this.#credentials)
-    const [leaf] = this.#credentials.chain
-    if (leaf !== undefined) this.#renewLater(renewalDueMs(leaf, random.bytes(2)) - clock.wallMs())
-  }
-
-  close(): void {
-    this.#isClosed = true
-    this.#unwatch()
-    this.#timer?.cancel()
-    this.#crlTimer?.cancel()
-  }
-
-  #renewLater(delayMs: number): void {
-    this.#timer?.cancel()
-    if (this.#isClosed) return
-    this.#timer = this.#runtime.clock.setTimer(Math.max(0, delayMs), () => {
-      this.renew().catch(() => this.#renewLater(RETRY_MS))
-    })
-  }
-
-  #refreshCrlLater(): void {
-    this.#crlTimer = this.#runtime.clock.setTimer(CRL_REFRESH_MS, () => {
-      this.#authority.refreshRevocationList().catch(() => undefined) // tomorrow again; the list lives for a week
-      this.#refreshCrlLater()
-    })
-  }
 }

@@ -27,6 +27,7 @@ import type { ControlReply } from '../protocol/relay/control-reply.ts'
 import { decodeControlReply, refusalError } from '../protocol/relay/control-reply.ts'
 import type { TrustReport } from '../protocol/relay/control-request.ts'
 import { proofBytes } from '../protocol/relay/control-request.ts'
+import { OpenQuestions } from './open-questions.ts'
 
 /** How a control connection is opened. */
 export interface ControlClientOptions {
@@ -40,14 +41,6 @@ export interface ControlClientOptions {
 }
 
 const WAIT_HINT = 'it may be starting anew: try again in a moment'
-
-interface Waiting {
-  /** Of the request: the answer has the same. Undefined for requests without one. */
-  readonly id: unknown
-  readonly types: readonly ControlReply['type'][]
-  readonly resolve: (reply: ControlReply) => void
-  readonly reject: (error: unknown) => void
-}
 
 /** Ours: to connect, and for each answer; a relay that works takes far less. */
 const CONNECT_TIMEOUT_MS = 10_000
@@ -65,7 +58,7 @@ export class ControlClient implements ControlChannel {
   readonly #socket: TLSSocket
   readonly #runtime: Runtime
   readonly #frames = new FrameReader(MAX_FRAME)
-  readonly #waiting: Waiting[] = []
+  readonly #asked = new OpenQuestions()
   readonly #listeners = new Set<(reply: ControlReply) => void>()
   readonly #closed: Promise<ReachError>
   #end: (error: ReachError) => void = () => undefined
@@ -159,22 +152,11 @@ export class ControlClient implements ControlChannel {
     signal?: AbortSignal,
   ): Promise<ReplyOf<T>> {
     using deadline = deadlineSignal(this.#runtime.clock, ANSWER_TIMEOUT_MS, signal)
-    const reply = await new Promise<ControlReply>((resolve, reject) => {
-      const failure: unknown = this.#ended ?? (deadline.signal.aborted ? deadline.signal.reason : undefined)
-      if (failure !== undefined) {
-        reject(failure)
-        return
-      }
-      const waiting = { id: request['id'], types, resolve, reject }
-      this.#waiting.push(waiting)
-      const onAbort = () => {
-        // Answers without a number are told by their order: the late one must still find its place.
-        if (waiting.id !== undefined) remove(this.#waiting, waiting)
-        reject(deadline.signal.reason)
-      }
-      deadline.signal.addEventListener('abort', onAbort, { once: true })
-      this.#send(request)
-    })
+    if (this.#ended !== undefined) throw this.#ended
+    deadline.signal.throwIfAborted()
+    const answer = this.#asked.add(request['id'], types, deadline.signal)
+    this.#send(request)
+    const reply = await answer
     if (isOneOf(reply, types)) return reply
     throw new ReachError('ERR_REACH_DECODE', `the relay answers ${reply.type}`)
   }
@@ -261,23 +243,9 @@ export class ControlClient implements ControlChannel {
   }
 
   #take(reply: ControlReply): void {
-    const waiting = this.#answered(reply)
-    if (waiting !== undefined) remove(this.#waiting, waiting)
-    if (reply.type !== 'refused') {
-      if (waiting !== undefined) waiting.resolve(reply)
-      else for (const listener of [...this.#listeners]) listener(reply)
-      return
-    }
-    const error = refusalError(reply)
-    if (waiting !== undefined) waiting.reject(error)
-    else if (reply.id === undefined) this.#finish(error)
-  }
-
-  /** Which request a reply answers. */
-  #answered(reply: ControlReply): Waiting | undefined {
-    const id = 'id' in reply ? reply.id : undefined
-    const isOf = (waiting: Waiting) => reply.type === 'refused' || waiting.types.includes(reply.type)
-    return this.#waiting.find((waiting) => waiting.id === id && isOf(waiting))
+    if (this.#asked.answer(reply)) return
+    if (reply.type !== 'refused') for (const listener of [...this.#listeners]) listener(reply)
+    else if (reply.id === undefined) this.#finish(refusalError(reply))
   }
 
   #fellSilent(): void {
@@ -289,14 +257,9 @@ export class ControlClient implements ControlChannel {
     this.#ended = error
     this.#pinger?.cancel()
     this.#socket.destroy()
-    for (const { reject } of this.#waiting.splice(0)) reject(error)
+    this.#asked.fail(error)
     this.#end(error)
   }
-}
-
-function remove<T>(list: T[], item: T): void {
-  const at = list.indexOf(item)
-  if (at >= 0) list.splice(at, 1)
 }
 
 function isOneOf<T extends ControlReply['type']>(
