@@ -76,6 +76,8 @@ Options:
   --certificate-lifetime T how long members' certificates live (default: 24h)
   --renew-grace T          how long after its end a certificate can still be renewed (default: 14d)
   --no-network             no network: only what diagnose needs
+  --drain T                when it ends, let paths between members go on for so long; meanwhile they move to another relay
+                           (default: 5s where the network has another one, else 0s)
   --admin ADDR:PORT        /metrics and /healthz (default: off)
   --home DIR               folder for keys and settings (default: the platform's)
   --config FILE            settings file (default: config.json in the home folder)

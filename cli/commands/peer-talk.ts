@@ -152,6 +152,8 @@ function jsonOf(event: PeerEvent): Readonly<Record<string, unknown>> | undefined
       return errorJson(superseded(event.relay))
     case 'way-improved':
       return { event: event.kind, ...wayFields(event) }
+    case 'relay-restarting':
+      return { event: event.kind, relay: event.relay, backInMs: event.backInMs }
     case 'session':
     case 'path-lost':
       return { event: event.kind, peer: event.peer.name ?? event.peer.peerId, peerId: event.peer.peerId }
@@ -187,6 +189,8 @@ function textOf(event: PeerEvent): string | undefined {
       return `refused ${who(event.peer)}: ${printable(event.error.message)}`
     case 'superseded':
       return superseded(event.relay).message
+    case 'relay-restarting':
+      return `the relay ${event.relay} is about to restart`
     case 'way-improved':
       return `the relay ${event.relay} is reached in a better way by now: ${event.way}`
     case 'path':

@@ -82,6 +82,8 @@ function parseExternalCa(settings: Settings): NetworkCommand['externalCa'] {
 /** The network of the relay, and what has to go on beside it. */
 export interface NetworkPlan {
   readonly options: OwnNetworkOptions | JoinedNetworkOptions
+  /** Where others reach the relay. */
+  readonly publicAddresses: () => readonly Endpoint[]
   /** Keeps the membership of a relay that has joined somebody else's network. Resolves when the signal fires. */
   readonly keep: (signal: AbortSignal) => Promise<void>
 }
@@ -109,6 +111,7 @@ export async function planNetwork(
       ...(renewGraceMs === undefined ? {} : { renewGraceMs }),
       ...(leafLifetimeMs === undefined ? {} : { leafLifetimeMs }),
     },
+    publicAddresses,
     keep: () => Promise.resolve(),
   }
 }
@@ -150,6 +153,7 @@ function joinedPlan(
       network,
       onCredentials: (listener) => void membership.watchCertificate(listener),
     },
+    publicAddresses,
     keep: async (signal) => {
       const addresses = publicAddresses().map(formatEndpoint)
       try {

@@ -15,6 +15,9 @@ import type { ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import type { Environment, SettingSpecs, Settings } from '../settings.ts'
 import { readSettings } from '../settings.ts'
+import { parseDuration } from '../duration.ts'
+import type { RelayDrainCommand } from './relay-drain.ts'
+import { drainRelay } from './relay-drain.ts'
 import type { NetworkCommand } from './relay-network.ts'
 import { NETWORK_SPECS, parseNetwork, planNetwork } from './relay-network.ts'
 import { VERSION } from '../version.ts'
@@ -27,6 +30,7 @@ const SPECS: SettingSpecs = {
   'tls-cert': { kind: 'text' },
   'tls-key': { kind: 'text' },
   'no-tls': { kind: 'flag' },
+  drain: { kind: 'text' },
   ...NETWORK_SPECS,
   json: { kind: 'flag', flagOnly: true },
 }
@@ -37,7 +41,7 @@ const DEFAULT_TCP_PORT = 443
 const DEFAULT_STUN_PORT = 3478
 
 /** `p2p-reach relay up`, typed. */
-export interface RelayUpCommand {
+export interface RelayUpCommand extends RelayDrainCommand {
   readonly kind: 'relay-up'
   readonly listen: readonly Endpoint[]
   readonly stun: readonly Endpoint[]
@@ -53,7 +57,6 @@ export interface RelayUpCommand {
   readonly network: NetworkCommand | undefined
   readonly home: string
   readonly homeArgument: string
-  readonly json: boolean
 }
 
 export function parseRelayUp(argv: readonly string[], env: Environment): RelayUpCommand {
@@ -67,6 +70,7 @@ export function parseRelayUp(argv: readonly string[], env: Environment): RelayUp
   const listen = settings.list('listen')
   const stun = settings.list('stun')
   const admin = settings.text('admin')
+  const drain = settings.text('drain')
   return {
     kind: 'relay-up',
     listen: (listen.length > 0 ? listen : DEFAULT_LISTEN).map((text) =>
@@ -78,6 +82,7 @@ export function parseRelayUp(argv: readonly string[], env: Environment): RelayUp
     admin: admin === undefined ? undefined : parseEndpoint(admin),
     tls: parseTls(settings),
     network: parseNetwork(settings),
+    drainMs: drain === undefined ? undefined : parseDuration(drain, 'drain'),
     home: settings.home,
     homeArgument: settings.homeArgument,
     json: settings.flag('json'),
@@ -107,7 +112,7 @@ function parseTls(settings: Settings): RelayUpCommand['tls'] {
   return { kind: 'files', certificateFile, keyFile }
 }
 
-/** Runs until the signal fires, then closes cleanly. */
+/** Runs until the signal fires, then lets its members leave, and closes cleanly. */
 export async function runRelayUp(
   command: RelayUpCommand,
   output: Output,
@@ -132,6 +137,7 @@ export async function runRelayUp(
   })
   announce(relay, command, output, runtime)
   await Promise.race([aborted(signal), lasting(plan?.keep(signal))])
+  await drainRelay(relay, command, plan?.publicAddresses() ?? [], output)
   if (command.json) output.event({ event: 'closed', reason: 'interrupted' })
   else output.say('p2p-reach: relay closed\n')
   return EXIT.ok

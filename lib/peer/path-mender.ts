@@ -15,7 +15,13 @@ const SSH_MEND_TIMEOUT_MS = 8000
 /** Ours: pauses between attempts to get a session on a direct path its relay back: nobody waits for that. */
 const STANDBY_PAUSES_MS = [500, 2000, 5000, 15_000, 30_000] as const
 
-/** Brings sessions that we began another path, when they have none, could have a better one, or have none to fall back on. */
+/** Ours: a relay that ends lets paths go on for some seconds (relay up --drain); a thousand dials in that time are no storm. */
+const LEAVE_WITHIN_MS = 2000
+
+/**
+ * Brings sessions that we began another path, when they have none, could have a better one, are about to lose theirs, or have
+ * none to fall back on.
+ */
 export class PathMender {
   readonly #setup: SessionDialerSetup
   /** Those that are being given a relay to fall back on. */
@@ -44,11 +50,22 @@ export class PathMender {
 
   /** A relay is reached in a better way by now: sessions that we began over it move there, and lose nothing. */
   async improve(link: RelayLink): Promise<void> {
-    const isOverIt = ({ kind, via }: PathFacts) => kind === 'relay' && via === link.relay
-    const sessions = this.#setup.host.sessions.filter(
-      ({ isInitiator, isOpen, currentPaths }) => isInitiator && isOpen && currentPaths.some(isOverIt),
-    )
+    const sessions = this.#begunOver(link)
     await Promise.all(sessions.map((session) => this.#move(session, link).catch(() => undefined))) // it stays where it is
+  }
+
+  /**
+   * A relay is about to end: sessions that we began over it move to whatever else leads to the peer before they are cut. Not
+   * all at once: each member of the network hears of it in the same moment.
+   */
+  async leave(link: RelayLink): Promise<void> {
+    const { runtime, signal } = this.#setup
+    const leaveOne = async (session: Session) => {
+      const [chance = 0] = runtime.random.bytes(1)
+      await delay(runtime.clock, (LEAVE_WITHIN_MS * chance) / 256, signal)
+      await this.#leave(session, link)
+    }
+    await Promise.all(this.#begunOver(link).map((session) => leaveOne(session).catch(() => undefined))) // mended when it is cut
   }
 
   /** Sees to it that a session on a direct path has a relay to fall back on. */
@@ -73,6 +90,22 @@ export class PathMender {
   #lacksRelay({ isOpen, takesStreams, currentPaths }: Session): boolean {
     const isDirectOnly = currentPaths.length > 0 && currentPaths.every(isDirect)
     return isOpen && takesStreams && isDirectOnly
+  }
+
+  #begunOver(link: RelayLink): readonly Session[] {
+    return this.#setup.host.sessions.filter(
+      ({ isInitiator, isOpen, currentPaths }) => isInitiator && isOpen && currentPaths.some(isOver(link)),
+    )
+  }
+
+  async #leave(session: Session, link: RelayLink): Promise<void> {
+    const isOverIt = isOver(link)
+    const others = this.#setup.links.up.filter((other) => other !== link && !other.isRestarting)
+    for (const other of others) {
+      if (!session.isOpen || !session.currentPaths.some(isOverIt)) return
+      if (await this.#addPath(session, other)) return session.retirePaths(isOverIt)
+    }
+    if (await this.#addSshPath(session)) session.retirePaths(isOverIt)
   }
 
   async #addAnyPath(session: Session): Promise<boolean> {
@@ -144,4 +177,9 @@ export class PathMender {
     await host.addPath(session, leg.stream, about, deadline.signal)
     return about
   }
+}
+
+/** Tells the paths over a relay. */
+function isOver(link: RelayLink): (path: PathFacts) => boolean {
+  return ({ kind, via }) => kind === 'relay' && via === link.relay
 }

@@ -41,6 +41,8 @@ export type PeerEvent =
       readonly error: ReachError
       readonly retryInMs: number
     }
+  /** A relay is about to end, and hopes to be back so much later. Sessions that we began move to another one, if there is one. */
+  | { readonly kind: 'relay-restarting'; readonly relay: string; readonly backInMs: number }
   /** Another process with our key takes the sessions that come over this relay. */
   | { readonly kind: 'superseded'; readonly relay: string }
   /** A session with somebody begins. */

@@ -146,6 +146,7 @@ export class PeerParts {
         },
         onHopeless: (error) => void this.end(error),
         onImproved: (link) => void this.mender.improve(link),
+        onRestarting: (link) => void this.mender.leave(link),
         onIncoming: (link, incoming) => void this.incoming.takeFromRelay(link, incoming),
         onRoots: () => this.home.renewNow(),
       },

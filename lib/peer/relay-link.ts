@@ -20,6 +20,8 @@ export interface RelayLinkEvents {
   /** Waiting can't mend it: revoked, or too late to renew. */
   onHopeless(error: ReachError): void
   onSuperseded(link: RelayLink): void
+  /** The relay is about to end, and hopes to be back after `backInMs`. What goes over it should go elsewhere. */
+  onRestarting(link: RelayLink, backInMs: number): void
   /** The relay is connected over a better way than before. */
   onImproved(link: RelayLink): void
   onIncoming(link: RelayLink, incoming: Incoming): void
@@ -50,6 +52,8 @@ export class RelayLink {
   #client: RelayClient | undefined
   #control: ControlLink | undefined
   #isRegistering = false
+  /** The relay that is connected has said that it is about to end. */
+  #isRestarting = false
   /** What others may know of our network. */
   #network: PeerNetwork | undefined
   #hurry: (() => void) | undefined
@@ -77,6 +81,11 @@ export class RelayLink {
   /** The relay, while it is connected. */
   get client(): RelayClient | undefined {
     return this.#client
+  }
+
+  /** The relay is connected, and about to end: it makes no paths any more. */
+  get isRestarting(): boolean {
+    return this.#isRestarting
   }
 
   /** How the relay is reached, while it is connected. */
@@ -149,6 +158,7 @@ export class RelayLink {
       this.#replace = undefined
       this.#client = undefined
       this.#control = undefined
+      this.#isRestarting = false
       this.#lastError = error
       if (this.#isStopped()) return
       if (isHopeless(error)) {
@@ -255,10 +265,17 @@ export class RelayLink {
     const client = new RelayClient({ channel: control.client, runtime, relay: parseEndpoint(relay) })
     client.onIncoming = (incoming) => events.onIncoming(this, incoming)
     client.onSuperseded = this.#onSuperseded
+    client.onRestarting = this.#onRestarting
     if (this.#isRegistering) await client.register(this.#stop.signal, this.#network)
     this.#control = control
     this.#client = client
     this.#lastError = undefined
+  }
+
+  readonly #onRestarting = (backInMs: number): void => {
+    if (this.#isRestarting) return // it says so again when it ends
+    this.#isRestarting = true
+    this.#setup.events.onRestarting(this, backInMs)
   }
 
   readonly #onSuperseded = (): void => {

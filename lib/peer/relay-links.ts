@@ -14,6 +14,8 @@ export interface RelayLinksEvents {
   onHopeless(error: ReachError): void
   /** A relay is connected over a better way than before. */
   onImproved(link: RelayLink): void
+  /** A relay is about to end. */
+  onRestarting(link: RelayLink): void
   onIncoming(link: RelayLink, incoming: Incoming): void
   onRoots(): void
 }
@@ -74,6 +76,10 @@ export class RelayLinks {
             events.onImproved(at)
           },
           onSuperseded: (at) => events.onEvent({ kind: 'superseded', relay: at.relay }),
+          onRestarting: (at, backInMs) => {
+            events.onEvent({ kind: 'relay-restarting', relay: at.relay, backInMs })
+            events.onRestarting(at)
+          },
           onIncoming: (at, incoming) => events.onIncoming(at, incoming),
           onMembership: (event) => events.onEvent({ kind: 'membership', event }),
           onRoots: () => events.onRoots(),

@@ -1,4 +1,3 @@
-import { Duplex } from 'node:stream'
 import { ReachError } from '../base/errors.ts'
 import type { Timer } from '../base/runtime.ts'
 import { LEND_TO } from '../net/lending.ts'
@@ -6,9 +5,10 @@ import type { Borrower, LendingStream } from '../net/lending.ts'
 import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import type { ResetReason } from '../protocol/mux/reset-reason.ts'
 import { RESET_REASONS, streamResetError } from '../protocol/mux/reset-reason.ts'
-import { IdleTimer } from './idle-timer.ts'
+import type { IdleSurroundings } from './idle-timer.ts'
 import type { Recipient } from './loans.ts'
 import type { SendMemory } from './send-memory.ts'
+import { SocketLike } from './socket-like.ts'
 
 /** What streams need of the session around them; one for all of them. */
 export interface StreamSurroundings {
@@ -52,7 +52,7 @@ const MAX_DROPPED = 1024 * 1024
  *
  * Events beside a Duplex's: `accepted`, when the peer took a stream that we opened; `timeout`, as `setTimeout` asks.
  */
-export class SessionStream extends Duplex implements LendingStream {
+export class SessionStream extends SocketLike implements LendingStream {
   /** What it leads to. */
   readonly service: string
   readonly #mux: MuxStream
@@ -69,16 +69,9 @@ export class SessionStream extends Duplex implements LendingStream {
   #dropped = 0
   /** Who reads, if it promises to say when it does not need what it has read. */
   #borrower: Borrower | undefined
-  /** Undefined while nobody has asked for `timeout`: most streams never do. */
-  #idle: IdleTimer | undefined
 
   constructor(mux: MuxStream, around: StreamSurroundings) {
-    super({
-      allowHalfOpen: true,
-      decodeStrings: true,
-      readableHighWaterMark: READ_AHEAD,
-      writableHighWaterMark: WRITE_AHEAD,
-    })
+    super({ readableHighWaterMark: READ_AHEAD, writableHighWaterMark: WRITE_AHEAD })
     this.#mux = mux
     this.#around = around
     this.#isAccepted = mux.isAccepted
@@ -102,49 +95,6 @@ export class SessionStream extends Duplex implements LendingStream {
   reset(reason: ResetReason | number): void {
     this.#resetCode = typeof reason === 'number' ? reason : RESET_REASONS[reason]
     this.destroy()
-  }
-
-  /** As of `net.Socket`: destroys it as soon as what was written has left. */
-  destroySoon(): void {
-    if (this.writable) this.end()
-    if (this.writableFinished) this.destroy()
-    else this.once('finish', () => this.destroy())
-  }
-
-  /** As of `net.Socket`, for who takes this for one; there is nothing to set. */
-  setNoDelay(): this {
-    return this
-  }
-
-  /** As of `net.Socket`: the session asks by itself whether the peer is there. */
-  setKeepAlive(): this {
-    return this
-  }
-
-  /**
-   * As of `net.Socket`: `timeout` is emitted when nothing has come or gone for so long, and once more whenever that is so
-   * after something did. Nothing else happens: who wants to give the stream up destroys it. 0 ends it.
-   * @param callback hears of the next `timeout`; with 0: hears of it no more
-   * @throws {RangeError} for what is no span of time
-   */
-  setTimeout(idleMs: number, callback?: () => void): this {
-    if (this.destroyed) return this
-    if (idleMs !== 0 || this.#idle !== undefined) this.#idleTimer().set(idleMs)
-    if (callback === undefined) return this
-    return idleMs === 0 ? this.off('timeout', callback) : this.once('timeout', callback)
-  }
-
-  /** As of `net.Socket`: what `setTimeout` has set, in ms; 0 for none. */
-  get timeout(): number {
-    return this.#idle?.idleMs ?? 0
-  }
-
-  ref(): this {
-    return this
-  }
-
-  unref(): this {
-    return this
   }
 
   /**
@@ -174,7 +124,7 @@ export class SessionStream extends Duplex implements LendingStream {
       if (this.#dropped > MAX_DROPPED) this.#endLinger()
       return 'nobody'
     }
-    this.#idle?.touch()
+    this.touch()
     this.#unread += bytes.length
     const borrower = this.#soleBorrower() // those who listen now are told: later there may be others
     const isCopied = borrower === undefined && bytes.length < COPIED_BELOW
@@ -193,7 +143,7 @@ export class SessionStream extends Duplex implements LendingStream {
   /** @internal */
   takeAccepted(): void {
     this.#isAccepted = true
-    this.#idle?.touch()
+    this.touch()
     this.emit('accepted')
   }
 
@@ -201,7 +151,7 @@ export class SessionStream extends Duplex implements LendingStream {
   takeWritable(): void {
     const callback = this.#whenWritable
     this.#whenWritable = undefined
-    this.#idle?.touch()
+    this.touch()
     callback?.()
   }
 
@@ -262,7 +212,7 @@ export class SessionStream extends Duplex implements LendingStream {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const whenWritable = this.#whenWritable
     this.#whenWritable = undefined
-    this.#idle?.stop()
+    this.stopIdling()
     const isDone = error === null && this.writableFinished && this.#resetCode === RESET_REASONS.cancelled
     if (isDone && this.readableEnded) this.#consume()
     else if (isDone && !this.#mux.isOver) this.#linger()
@@ -271,6 +221,14 @@ export class SessionStream extends Duplex implements LendingStream {
     this.#around.touched()
     whenWritable?.(error ?? new ReachError('ERR_REACH_ABORTED', 'the stream was destroyed'))
     callback(error)
+  }
+
+  protected override idleSurroundings(): IdleSurroundings {
+    return {
+      nowMs: () => this.#around.nowMs(),
+      setTimer: (delayMs, callback) => this.#around.setTimer(delayMs, callback),
+      queuedLength: () => this.#mux.queuedLength,
+    }
   }
 
   /** Who reads, if nobody else does. */
@@ -288,7 +246,7 @@ export class SessionStream extends Duplex implements LendingStream {
     if (!this.#isAccepted && !this.#mux.isOurs) this.accept()
     let takesMore = true
     for (const chunk of chunks) takesMore = this.#mux.write(chunk)
-    this.#idle?.touch()
+    this.touch()
     this.#around.touched()
     if (takesMore) callback()
     else this.#whenWritable = callback
@@ -324,18 +282,6 @@ export class SessionStream extends Duplex implements LendingStream {
     }
     flush()
     return joined
-  }
-
-  #idleTimer(): IdleTimer {
-    this.#idle ??= new IdleTimer(
-      {
-        nowMs: () => this.#around.nowMs(),
-        setTimer: (delayMs, callback) => this.#around.setTimer(delayMs, callback),
-        queuedLength: () => this.#mux.queuedLength,
-      },
-      () => this.emit('timeout'),
-    )
-    return this.#idle
   }
 
   /** What was written leaves, what comes is dropped. */

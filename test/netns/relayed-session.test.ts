@@ -123,6 +123,27 @@ busyNetnsTest(
   },
 )
 
+busyNetnsTest('a relay that is told to end lets a running transfer leave first', async (t, lab) => {
+  const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
+  const { connecting } = await joinPorts(alice, bob, [9000])
+  const length = 300_000_000
+  alice.startShell(`${bytesOf('leaving', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
+  await alice.listens(9000)
+  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  await sleep(1500)
+  const startedMs = performance.now()
+  await relays[0]?.program.stop('SIGTERM')
+  t.log(`ended after ${Math.round(performance.now() - startedMs)} ms`)
+  t.truthy(await connecting[0]?.waitForLine(/"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/))
+  t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('leaving', length)))
+  const lines = connecting[0]?.lines ?? []
+  t.true(lines.some((line) => line.includes('"event":"relay-restarting"')))
+  t.false(
+    lines.some((line) => line.includes('"event":"path-lost"')),
+    lines.join('\n'),
+  )
+})
+
 busyNetnsTest('the only relay is killed and comes back: sessions go on where they were', async (t, lab) => {
   const { alice, bob, relays } = await relayedNetwork(t, lab)
   const { connecting } = await joinPorts(alice, bob, [9000])

@@ -151,6 +151,14 @@ test('relay up: without addresses it takes the well-known ports of both families
   t.is(command.admin, undefined)
 })
 
+test('relay up: how long paths may go on when it ends', (t) => {
+  t.is(relayUp().drainMs, undefined)
+  t.is(relayUp('--drain', '0s').drainMs, 0)
+  t.is(relayUp('--drain', '2m').drainMs, 120_000)
+  for (const text of ['', 'soon', '5', '-1s'])
+    refused(t, ['relay', 'up', `--drain=${text}`], 'ERR_REACH_USAGE', /is no span of time$/, /--drain 90s/)
+})
+
 test('relay up: addresses with and without port, IPv6 with and without brackets', (t) => {
   const argv = [
     '--listen',
