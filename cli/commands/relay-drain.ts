@@ -33,9 +33,9 @@ export async function drainRelay(
   if (graceMs === 0 || paths === 0) return
   if (json) output.event({ event: 'draining', paths, graceMs })
   else {
-    const what = paths === 1 ? 'its path' : `its ${paths} paths`
+    const moved = paths === 1 ? 'its path has gone elsewhere' : `its ${paths} paths have gone elsewhere`
     output.say(
-      `p2p-reach: closing in ${formatSpan(graceMs)}, or once ${what} ended; interrupt again to close at once\n`,
+      `p2p-reach: closing once ${moved}, or in ${formatSpan(graceMs)}; interrupt again to close at once\n`,
     )
   }
   await relay.drain({ graceMs })
