@@ -100,6 +100,8 @@ export class PathMender {
 
   async #leave(session: Session, link: RelayLink): Promise<void> {
     const isOverIt = isOver(link)
+    const isElsewhere = (path: PathFacts) => path.kind === 'relay' && !isOverIt(path)
+    if (session.currentPaths.some(isElsewhere)) return session.retirePaths(isOverIt)
     const others = this.#setup.links.up.filter((other) => other !== link && !other.isRestarting)
     for (const other of others) {
       if (!session.isOpen || !session.currentPaths.some(isOverIt)) return
