@@ -12,6 +12,7 @@ import { hasAuthority, readExternalCa } from '../../relay-server/relay-server.ts
 import { waysOf } from '../network-access.ts'
 import { parseDuration } from '../duration.ts'
 import type { SettingSpecs, Settings } from '../settings.ts'
+import { joinedNetwork } from './joined-network.ts'
 
 /** Settings of `relay up` that are about its network. */
 export const NETWORK_SPECS: SettingSpecs = {
@@ -139,20 +140,8 @@ function joinedPlan(
       },
     )
   }
-  const network = {
-    trust: membership.trust,
-    get credentials() {
-      return membership.credentials
-    },
-    state: () => membership.networkState,
-    authority: undefined,
-  }
   return {
-    options: {
-      kind: 'joined',
-      network,
-      onCredentials: (listener) => void membership.watchCertificate(listener),
-    },
+    options: joinedNetwork(membership),
     publicAddresses,
     keep: async (signal) => {
       const addresses = publicAddresses().map(formatEndpoint)

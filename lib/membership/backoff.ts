@@ -1,3 +1,4 @@
+import { fractionOf } from '../base/fraction.ts'
 import type { Runtime } from '../base/runtime.ts'
 
 /** Ours: the first wait is at most a second, and none is longer than half a minute. */
@@ -14,8 +15,7 @@ const STABLE_MS = 60_000
  */
 export function fullJitterMs(failures: number, chance: Uint8Array): number {
   const bound = Math.min(MAX_MS, BASE_MS * 2 ** Math.max(0, failures - 1))
-  const draw = chance.reduce((sum, byte) => sum * 256 + byte, 0) / 256 ** chance.length
-  return Math.round(bound * draw)
+  return Math.round(bound * fractionOf(chance))
 }
 
 /** How long to wait before something that is to last is tried again. */

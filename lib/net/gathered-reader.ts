@@ -57,8 +57,7 @@ class Gatherer {
   #from = 0
   #to = 0
   /** Where the next record was last told to go. */
-  #told = this.#block
-  #toldFrom = 0
+  #told: Uint8Array = this.#block
   #isFlushDue = false
   /** The receiver needs something of what it was told of this block. */
   #isKept = false
@@ -78,10 +77,10 @@ class Gatherer {
     // Only here: at any other time the next record may be on its way to where it was told to go.
     if (this.#from === this.#to && !this.#isKept) this.#refill()
     if (this.#block.length - this.#to < FULL_RECORD) this.#nextBlock()
-    if (this.#told === this.#block && this.#toldFrom === this.#to) return undefined
-    this.#told = this.#block
-    this.#toldFrom = this.#to
-    return this.#to === 0 ? this.#block : this.#block.subarray(this.#to)
+    const next = this.#to === 0 ? this.#block : this.#block.subarray(this.#to)
+    if (next === this.#told) return undefined
+    this.#told = next
+    return next
   }
 
   onRead(count: number): true {

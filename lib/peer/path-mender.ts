@@ -1,4 +1,5 @@
 import { deadlineSignal, delay } from '../base/deadline.ts'
+import { fractionOf } from '../base/fraction.ts'
 import { isDirect } from '../session/path-pipe.ts'
 import type { PathAbout, PathFacts } from '../session/path-pipe.ts'
 import type { Session } from '../session/session.ts'
@@ -61,8 +62,7 @@ export class PathMender {
   async leave(link: RelayLink): Promise<void> {
     const { runtime, signal } = this.#setup
     const leaveOne = async (session: Session) => {
-      const [chance = 0] = runtime.random.bytes(1)
-      await delay(runtime.clock, (LEAVE_WITHIN_MS * chance) / 256, signal)
+      await delay(runtime.clock, LEAVE_WITHIN_MS * fractionOf(runtime.random.bytes(2)), signal)
       await this.#leave(session, link)
     }
     await Promise.all(this.#begunOver(link).map((session) => leaveOne(session).catch(() => undefined))) // mended when it is cut
@@ -100,14 +100,10 @@ export class PathMender {
 
   async #leave(session: Session, link: RelayLink): Promise<void> {
     const isOverIt = isOver(link)
+    if (!session.isOpen || !session.currentPaths.some(isOverIt)) return
     const isElsewhere = (path: PathFacts) => path.kind === 'relay' && !isOverIt(path)
-    if (session.currentPaths.some(isElsewhere)) return session.retirePaths(isOverIt)
-    const others = this.#setup.links.up.filter((other) => other !== link && !other.isRestarting)
-    for (const other of others) {
-      if (!session.isOpen || !session.currentPaths.some(isOverIt)) return
-      if (await this.#addPath(session, other)) return session.retirePaths(isOverIt)
-    }
-    if (await this.#addSshPath(session)) session.retirePaths(isOverIt)
+    if (session.currentPaths.some(isElsewhere) || (await this.#addOnePath(session)))
+      session.retirePaths(isOverIt)
   }
 
   async #addAnyPath(session: Session): Promise<boolean> {
@@ -116,9 +112,12 @@ export class PathMender {
     return (await Promise.all([...attempts, this.#addSshPath(session)])).some(Boolean)
   }
 
-  async #addOnePath(session: Session): Promise<void> {
-    for (const link of this.#setup.links.up) if (await this.#addPath(session, link)) return
-    await this.#addSshPath(session)
+  /** Over the first relay that helps, but for those that are about to end, or an SSH server. */
+  async #addOnePath(session: Session): Promise<boolean> {
+    for (const link of this.#setup.links.up) {
+      if (!link.isRestarting && (await this.#addPath(session, link))) return true
+    }
+    return await this.#addSshPath(session)
   }
 
   async #addSshPath(session: Session): Promise<boolean> {
@@ -144,7 +143,7 @@ export class PathMender {
   /** Over a relay whose way is better by now, in the place of those over the former one. */
   async #move(session: Session, link: RelayLink): Promise<void> {
     const isPoorerThan = (about: PathAbout) => (path: PathFacts) =>
-      path.kind === 'relay' && path.via === link.relay && path.way !== about.way
+      isOver(link)(path) && path.way !== about.way
     const about = await this.#addOver(link, session, DIAL_TIMEOUT_MS, (better) =>
       session.currentPaths.some(isPoorerThan(better)),
     )

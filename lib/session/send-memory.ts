@@ -33,32 +33,28 @@ export class SendMemory {
 
   /** Copies a chunk; answers the copy in pieces. */
   copy(chunk: Uint8Array): readonly Uint8Array[] {
-    const whole = this.#cut(chunk)
-    if (whole !== undefined) return [whole]
+    const open = this.#open
+    // Nearly always for a small chunk: a list that grows would be larger than what is in it.
+    if (open !== undefined && open.used + chunk.length <= BLOCK_LENGTH) return [this.#put(chunk, open)]
     const pieces: Uint8Array[] = []
     for (let at = 0; at < chunk.length;) {
       const block = (this.#open ??= this.#begin())
       const length = Math.min(chunk.length - at, BLOCK_LENGTH - block.used)
-      const piece =
-        length === BLOCK_LENGTH ? block.bytes : block.bytes.subarray(block.used, block.used + length)
-      piece.set(length === chunk.length ? chunk : chunk.subarray(at, at + length))
-      pieces.push(piece)
-      block.used += length
-      block.unsent += length
+      pieces.push(this.#put(length === chunk.length ? chunk : chunk.subarray(at, at + length), block))
       at += length
-      if (block.used === BLOCK_LENGTH) this.#open = undefined
     }
     return pieces
   }
 
-  /** A copy in one piece, if there is room for it and more in the open block: nearly always for a small chunk. */
-  #cut(chunk: Uint8Array): Uint8Array | undefined {
-    const block = this.#open
-    if (block === undefined || block.used + chunk.length >= BLOCK_LENGTH) return undefined
-    const piece = block.bytes.subarray(block.used, block.used + chunk.length)
-    piece.set(chunk)
-    block.used += chunk.length
-    block.unsent += chunk.length
+  /** Copies bytes into the open block, which has room for them; answers the copy. */
+  #put(bytes: Uint8Array, block: Block): Uint8Array {
+    const { length } = bytes
+    const piece =
+      length === BLOCK_LENGTH ? block.bytes : block.bytes.subarray(block.used, block.used + length)
+    piece.set(bytes)
+    block.used += length
+    block.unsent += length
+    if (block.used === BLOCK_LENGTH) this.#open = undefined
     return piece
   }
 

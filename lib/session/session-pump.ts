@@ -36,10 +36,6 @@ export class SessionPump {
   #isDue = false
   #isPumping = false
   #isStopped = false
-  readonly #onTurnEnd = (): void => {
-    this.#isDue = false
-    this.now()
-  }
   #timer: Timer | undefined
   #timerAtMs = Infinity
 
@@ -90,6 +86,11 @@ export class SessionPump {
   stop(): void {
     this.#isStopped = true
     this.#timer?.cancel()
+  }
+
+  readonly #onTurnEnd = (): void => {
+    this.#isDue = false
+    this.now()
   }
 
   #drainLink(nowMs: number): void {

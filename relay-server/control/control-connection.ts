@@ -112,6 +112,7 @@ export class ControlConnection implements MemberConnection {
 
   #take(text: string): void {
     const request = decodeControlRequest(text)
+    if (isDataRequest(request) || request.type === 'prove') this.#member() // nobody else gets an answer
     // Nothing of these waits for the disk: many may come at once, and none waits for another.
     if (isDataRequest(request)) this.#handleData(request)
     else if (request.type === 'prove') void this.#handleProof(request)
@@ -146,10 +147,6 @@ export class ControlConnection implements MemberConnection {
 
   #handleData(request: DataRequest): void {
     const { id } = request
-    if (this.#identity === undefined) {
-      this.end(notAMember())
-      return
-    }
     try {
       this.#pipe.send({ ...this.#answerData(request), id })
     } catch (error) {
@@ -160,10 +157,6 @@ export class ControlConnection implements MemberConnection {
   /** Answered when it is over; many may run at once, as far as the prover allows. */
   async #handleProof(request: ProveRequest): Promise<void> {
     const { id } = request
-    if (this.#identity === undefined) {
-      this.end(notAMember())
-      return
-    }
     try {
       const { peerId } = this.#memberInDate()
       const ip = this.#seenAs

@@ -6,6 +6,9 @@ import { joinNetwork } from '../../lib/membership/join-network.ts'
 import { Membership } from '../../lib/membership/membership.ts'
 import { NetworkAdmin } from '../../lib/membership/network-admin.ts'
 import { nodeRuntime } from '../../lib/net/node-runtime.ts'
+import type { PeerEvent } from '../../lib/peer/peer-event.ts'
+import type { PeerOptions } from '../../lib/peer/peer-options.ts'
+import { Peer } from '../../lib/peer/peer.ts'
 import { administerHome } from '../../relay-server/administer-home.ts'
 import type { RelayServer, RelayServerOptions } from '../../relay-server/relay-server.ts'
 import type { OwnNetworkOptions } from '../../relay-server/network-service.ts'
@@ -80,4 +83,25 @@ export async function joinWith(
 export async function memberOf(t: ExecutionContext, network: TestNetwork, name: string): Promise<Membership> {
   const { home } = await joinWith(t, await network.invite(name))
   return Membership.open({ home, runtime: runtimeAt() })
+}
+
+/** A peer of a network, and all that it was told. */
+export interface TestPeer {
+  readonly peer: Peer
+  readonly home: string
+  readonly events: PeerEvent[]
+}
+
+/** Opens a new member of that name, or the one whose home is given; it is closed when the test ends. */
+export async function peerOf(
+  t: ExecutionContext,
+  network: TestNetwork,
+  name: string,
+  options: Partial<PeerOptions> = {},
+): Promise<TestPeer> {
+  const home = options.home ?? (await joinWith(t, await network.invite(name))).home
+  const events: PeerEvent[] = []
+  const peer = await Peer.open({ relayOnly: true, onEvent: (event) => events.push(event), ...options, home })
+  t.teardown(() => peer.close())
+  return { peer, home, events }
 }

@@ -3,43 +3,21 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import type { ExecutionContext } from 'ava'
 import { ReachError } from '../../lib/base/errors.ts'
 import type { Clock } from '../../lib/base/runtime.ts'
 import { WATCH_INTERVAL_MS } from '../../lib/net/network-change-watcher.ts'
 import { exposeTarget, forwardTo } from '../../lib/peer/forward.ts'
 import { parseForwardTarget } from '../../lib/peer/forward-target.ts'
-import type { PeerEvent } from '../../lib/peer/peer-event.ts'
 import type { PeerOptions } from '../../lib/peer/peer-options.ts'
 import { Peer } from '../../lib/peer/peer.ts'
 import type { SessionStream } from '../../lib/session/session-stream.ts'
 import { readToEnd } from './identity-support/transports.ts'
-import type { TestNetwork } from './network-support.ts'
-import { joinWith, networkOf, runtimeAt } from './network-support.ts'
+import { joinWith, networkOf, peerOf, runtimeAt } from './network-support.ts'
 import { folderOf, freePortPair } from './relay-support/relay.ts'
 import { digest, feed } from './session-support/hosts.ts'
 import { failsWith } from '../support/fails-with.ts'
 
 const MIB = 1024 * 1024
-
-interface TestPeer {
-  readonly peer: Peer
-  readonly home: string
-  readonly events: PeerEvent[]
-}
-
-async function peerOf(
-  t: ExecutionContext,
-  network: TestNetwork,
-  name: string,
-  options: Partial<PeerOptions> = {},
-): Promise<TestPeer> {
-  const home = options.home ?? (await joinWith(t, await network.invite(name))).home
-  const events: PeerEvent[] = []
-  const peer = await Peer.open({ relayOnly: true, onEvent: (event) => events.push(event), ...options, home })
-  t.teardown(() => peer.close())
-  return { peer, home, events }
-}
 
 const echo = (stream: SessionStream) => {
   stream.pipe(stream)

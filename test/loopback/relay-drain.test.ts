@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
+import { joinedNetwork } from '../../cli/commands/joined-network.ts'
 import { drainRelay } from '../../cli/commands/relay-drain.ts'
 import { Membership } from '../../lib/membership/membership.ts'
 import type { PeerEvent } from '../../lib/peer/peer-event.ts'
-import { Peer } from '../../lib/peer/peer.ts'
 import type { RelayServer } from '../../relay-server/relay-server.ts'
 import type { TestNetwork } from './network-support.ts'
-import { joinWith, networkOf, runtimeAt } from './network-support.ts'
+import { joinWith, networkOf, peerOf, runtimeAt } from './network-support.ts'
 import { folderOf, openRelay, tcpPort } from './relay-support/relay.ts'
 import { digest } from './session-support/hosts.ts'
 
@@ -27,30 +27,13 @@ async function secondRelayOf(
   t.teardown(() => membership.close())
   const relay = await openRelay({
     tls: { kind: 'own', home: join(folderOf(t), 'tls'), hosts: ['127.0.0.1'] },
-    network: {
-      kind: 'joined',
-      network: {
-        trust: membership.trust,
-        credentials: membership.credentials,
-        state: () => membership.networkState,
-        authority: undefined,
-      },
-      onCredentials: () => undefined,
-    },
+    network: joinedNetwork(membership),
   })
   t.teardown(() => relay.close())
   const { client } = await membership.connect(undefined, [`127.0.0.1:${tcpPort(relay)}`])
   client.close()
   while ((first.network?.network.state().relays.length ?? 0) < 2) await nextTurn() // it is noted after the welcome
   return relay
-}
-
-async function peerOf(t: ExecutionContext, network: TestNetwork, name: string) {
-  const { home } = await joinWith(t, await network.invite(name))
-  const events: PeerEvent[] = []
-  const peer = await Peer.open({ home, relayOnly: true, onEvent: (event) => events.push(event) })
-  t.teardown(() => peer.close())
-  return { peer, events }
 }
 
 /** Resolves once both relays are connected. */

@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
 import { busyNetnsTest, heavyNetnsTest } from './support/netns-test.ts'
-import type { Station } from './support/relayed-network.ts'
+import type { RelayedNetwork, Station } from './support/relayed-network.ts'
 import { folderOf, relayedNetwork } from './support/relayed-network.ts'
 import type { RunningProgram } from './support/running-program.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
@@ -33,6 +34,28 @@ async function joinPorts(
   }
   return { exposing, connecting }
 }
+
+/** Bytes on their way from alice to bob, slowly enough to be under way when something happens. */
+async function slowTransfer(
+  t: ExecutionContext,
+  { alice, bob }: RelayedNetwork,
+  seed: string,
+  length: number,
+) {
+  const { connecting } = await joinPorts(alice, bob, [9000])
+  alice.startShell(`${bytesOf(seed, length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
+  await alice.listens(9000)
+  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  return {
+    connecting: connecting[0],
+    /** The hash of what has come, once it has ended. */
+    cameHash: async () => (await came).stdout.slice(0, 64),
+    sentHash: () => hashOf(t, alice, bytesOf(seed, length)),
+  }
+}
+
+/** Alice is reached over the second relay. */
+const OVER_SECOND = /"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/
 
 heavyNetnsTest(
   'a gibibyte goes through the relay whole, and each direction ends by itself',
@@ -106,37 +129,28 @@ busyNetnsTest('ssh, curl and wrk work through it', async (t, lab) => {
 busyNetnsTest(
   'a relay that is killed loses nothing of a running transfer: the second takes over',
   async (t, lab) => {
-    const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
-    const { connecting } = await joinPorts(alice, bob, [9000])
-    const length = 300_000_000
-    // Slow enough to be under way when the relay dies.
-    alice.startShell(`${bytesOf('moving', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
-    await alice.listens(9000)
-    const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+    const members = await relayedNetwork(t, lab, 2)
+    const { relays } = members
+    const { connecting, cameHash, sentHash } = await slowTransfer(t, members, 'moving', 300_000_000)
     await sleep(1500)
     await relays[0]?.program.stop('SIGKILL')
-    const moved = await connecting[0]?.waitForLine(
-      /"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/,
-    )
+    const moved = await connecting?.waitForLine(OVER_SECOND)
     t.truthy(moved)
-    t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('moving', length)))
+    t.is(await cameHash(), await sentHash())
   },
 )
 
 busyNetnsTest('a relay that is told to end lets a running transfer leave first', async (t, lab) => {
-  const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
-  const { connecting } = await joinPorts(alice, bob, [9000])
-  const length = 300_000_000
-  alice.startShell(`${bytesOf('leaving', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
-  await alice.listens(9000)
-  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  const members = await relayedNetwork(t, lab, 2)
+  const { relays } = members
+  const { connecting, cameHash, sentHash } = await slowTransfer(t, members, 'leaving', 300_000_000)
   await sleep(1500)
   const startedMs = performance.now()
   await relays[0]?.program.stop('SIGTERM')
   t.log(`ended after ${Math.round(performance.now() - startedMs)} ms`)
-  t.truthy(await connecting[0]?.waitForLine(/"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/))
-  t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('leaving', length)))
-  const lines = connecting[0]?.lines ?? []
+  t.truthy(await connecting?.waitForLine(OVER_SECOND))
+  t.is(await cameHash(), await sentHash())
+  const lines = connecting?.lines ?? []
   t.true(lines.some((line) => line.includes('"event":"relay-restarting"')))
   t.false(
     lines.some((line) => line.includes('"event":"path-lost"')),
@@ -145,37 +159,31 @@ busyNetnsTest('a relay that is told to end lets a running transfer leave first',
 })
 
 busyNetnsTest('the only relay is killed and comes back: sessions go on where they were', async (t, lab) => {
-  const { alice, bob, relays } = await relayedNetwork(t, lab)
-  const { connecting } = await joinPorts(alice, bob, [9000])
-  const length = 200_000_000
-  alice.startShell(`${bytesOf('waiting', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
-  await alice.listens(9000)
-  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  const members = await relayedNetwork(t, lab)
+  const { relays } = members
+  const { connecting, cameHash, sentHash } = await slowTransfer(t, members, 'waiting', 200_000_000)
   await sleep(1000)
   await relays[0]?.program.stop('SIGKILL')
-  await connecting[0]?.waitForLine(/"event":"path-lost"/)
+  await connecting?.waitForLine(/"event":"path-lost"/)
   await relays[0]?.start()
   const startedMs = performance.now()
-  await connecting[0]?.waitForLine(/"event":"path","peer":"alice"/)
+  await connecting?.waitForLine(/"event":"path","peer":"alice"/)
   t.log(`back after ${Math.round(performance.now() - startedMs)} ms`)
-  t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('waiting', length)))
+  t.is(await cameHash(), await sentHash())
 })
 
 busyNetnsTest('a way that swallows packets is found dead, and another is taken', async (t, lab) => {
-  const { alice, bob, relays } = await relayedNetwork(t, lab, 2)
-  const { connecting } = await joinPorts(alice, bob, [9000])
-  const length = 200_000_000
-  alice.startShell(`${bytesOf('swallowed', length)} | pv -q -L 60m | nc -N -l 127.0.0.1 9000`)
-  await alice.listens(9000)
-  const came = bob.shell('nc 127.0.0.1 9000 </dev/null | sha256sum')
+  const members = await relayedNetwork(t, lab, 2)
+  const { relays } = members
+  const { connecting, cameHash, sentHash } = await slowTransfer(t, members, 'swallowed', 200_000_000)
   await sleep(1000)
   // Nothing is reset, nothing is said: packets vanish from now on.
-  await bob.host.nft(
+  await members.bob.host.nft(
     `table ip fault { chain out { type filter hook output priority 0; ip daddr ${relays[0]?.ip ?? ''} drop; }; }`,
   )
-  const moved = await connecting[0]?.waitForLine(/"event":"path","peer":"alice".*"via":"203\.0\.113\.9:443"/)
+  const moved = await connecting?.waitForLine(OVER_SECOND)
   t.truthy(moved)
-  t.is((await came).stdout.slice(0, 64), await hashOf(t, alice, bytesOf('swallowed', length)))
+  t.is(await cameHash(), await sentHash())
 })
 
 busyNetnsTest('a peer that is killed is gone, and its successor is found', async (t, lab) => {

@@ -1,4 +1,5 @@
 import { ReachError } from '../../base/errors.ts'
+import { sameBytes } from '../../base/same-bytes.ts'
 import { GenerationWindow } from './generation-window.ts'
 import { LINK_VERSION, SESSION_ID_LENGTH, writeAccept, writeAttach } from './handshake-record.ts'
 import type { AttachRequest, LinkRole } from './handshake-record.ts'
@@ -317,8 +318,4 @@ function refusalOfEnd(end: LinkEnd): KnownRefusal {
   if (end.kind === 'finished') return 'session-finished'
   const isExpired = end.kind === 'failed' && end.error.code === 'ERR_REACH_SESSION_LOST'
   return isExpired ? 'session-expired' : 'session-closed'
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

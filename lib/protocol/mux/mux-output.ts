@@ -61,6 +61,7 @@ export class MuxOutput {
     if (this.#core.end !== undefined) return
     const { pongs, keepalive } = this.#core
     if (pongs.length > 0) {
+      // Seldom: to empty a list that is empty is not free.
       for (const value of pongs) this.#frame(FRAME_TYPES.ping, FRAME_FLAGS.ack, SESSION_STREAM_ID, value)
       pongs.length = 0
     }
