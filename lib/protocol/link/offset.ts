@@ -19,8 +19,13 @@ export function offsetIn(bytes: Uint8Array, field: string, at = 0): number {
   return join(u32In(bytes, at), u32In(bytes, at + 4), field)
 }
 
+/** Three bytes as a number; bytes that are not there count as 0. */
+export function u24In(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0)
+}
+
 /** Four bytes as a number; bytes that are not there count as 0. */
-export function u32In(bytes: Uint8Array, at: number): number {
+function u32In(bytes: Uint8Array, at: number): number {
   const upper = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
   const lower = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)
   return upper * 0x1_0000 + lower

@@ -31,23 +31,28 @@ const LATE_MS = 500
 /** Ours: for how long such answers are waited for. */
 const LATE_GRACE_MS = 1_000
 
-/** A PING without its PONG. */
-interface Unanswered {
-  readonly id: number
-  /** When it was due: from then on the reply is waited for, even when the path takes no bytes. */
-  readonly dueMs: number
-  readonly sentMs: number | undefined
-}
+/** The phases of one PING after the other. */
+type PingPhase =
+  | 'none'
+  /** To be written with the next output. The reply is waited for already, even when the path takes no bytes. */
+  | 'due'
+  /** Without its PONG. */
+  | 'sent'
 
-/** Watches one path: when to ping, what the round trip is, and when to give it up. */
+/**
+ * Watches one path: when to ping, what the round trip is, and when to give it up. In fields, not in an object for each
+ * PING, for the same reason as in the mux's Keepalive.
+ */
 export class PathLiveness {
   readonly #options: LivenessOptions
   #idlePingIntervalMs: number
   #lastHeardMs: number
   #lastPingMs: number
   #isWanted = true
-  #ping: Unanswered | undefined
-  #nextId = 1
+  #ping: PingPhase = 'none'
+  #pingId = 0
+  #pingDueMs: number
+  #pingSentMs: number
   #srttMs: number | undefined
   #minRttMs: number | undefined
   #graceUntilMs = 0
@@ -57,6 +62,8 @@ export class PathLiveness {
     this.#idlePingIntervalMs = options.idlePingIntervalMs
     this.#lastHeardMs = nowMs
     this.#lastPingMs = nowMs
+    this.#pingDueMs = nowMs
+    this.#pingSentMs = nowMs
   }
 
   /** The way of this path bears less silence than others: pings come that often. Never more seldom than configured. */
@@ -92,45 +99,50 @@ export class PathLiveness {
 
   /** True when a PING should be written with the next output. */
   get isPingDue(): boolean {
-    return this.#ping === undefined ? this.#isWanted : this.#ping.sentMs === undefined
+    return this.#ping === 'none' ? this.#isWanted : this.#ping === 'due'
   }
 
   /** A PING is written now: its id. */
   pingSent(nowMs: number): number {
-    const id = this.#ping?.id ?? this.#nextId++
-    this.#ping = { id, dueMs: this.#ping?.dueMs ?? nowMs, sentMs: nowMs }
+    if (this.#ping === 'none') this.#begin(nowMs)
+    this.#ping = 'sent'
+    this.#pingSentMs = nowMs
     this.#lastPingMs = nowMs
     this.#isWanted = false
-    return id
+    return this.#pingId
   }
 
   /** A PONG came. One that nobody waits for is ignored: it may answer a ping that was given up. */
   pong(id: number, nowMs: number): void {
-    if (this.#ping?.id !== id || this.#ping.sentMs === undefined) return
-    this.sample(nowMs - this.#ping.sentMs)
-    this.#ping = undefined
+    if (this.#ping !== 'sent' || this.#pingId !== id) return
+    this.sample(nowMs - this.#pingSentMs)
+    this.#ping = 'none'
     this.#graceUntilMs = 0
   }
 
   /** When to look again. @param isBusy bytes are unacknowledged on this path */
   deadlineMs(isBusy: boolean): number {
-    return this.#ping === undefined ? this.#nextPingMs(isBusy) : this.#deadMs(this.#ping)
+    return this.#ping === 'none' ? this.#nextPingMs(isBusy) : this.#deadMs()
   }
 
   /** Makes a ping due when it is time. @returns false when the path is dead */
   check(isBusy: boolean, nowMs: number): boolean {
-    const ping = this.#ping
-    if (ping === undefined) {
-      if (nowMs >= this.#nextPingMs(isBusy)) {
-        this.#ping = { id: this.#nextId++, dueMs: nowMs, sentMs: undefined }
-      }
+    if (this.#ping === 'none') {
+      if (nowMs >= this.#nextPingMs(isBusy)) this.#begin(nowMs)
       return true
     }
-    const lateMs = nowMs - this.#deadMs(ping)
+    const lateMs = nowMs - this.#deadMs()
     if (lateMs < 0) return true
     if (lateMs < LATE_MS || this.#graceUntilMs > 0) return false
     this.#graceUntilMs = nowMs + LATE_GRACE_MS
     return true
+  }
+
+  /** A PING becomes due. */
+  #begin(nowMs: number): void {
+    this.#ping = 'due'
+    this.#pingId++
+    this.#pingDueMs = nowMs
   }
 
   #nextPingMs(isBusy: boolean): number {
@@ -139,10 +151,10 @@ export class PathLiveness {
     return this.#lastPingMs + (isBusy ? busyPingIntervalMs : this.#idlePingIntervalMs)
   }
 
-  #deadMs(ping: Unanswered): number {
+  #deadMs(): number {
     const { replyTimeoutMs, maxReplyMs } = this.#options
     const patienceMs = Math.max(replyTimeoutMs, MIN_REPLY_RTTS * (this.#srttMs ?? 0))
-    const silentMs = Math.max(ping.dueMs, this.#lastHeardMs) + patienceMs
-    return Math.max(this.#graceUntilMs, Math.min(silentMs, ping.dueMs + maxReplyMs))
+    const silentMs = Math.max(this.#pingDueMs, this.#lastHeardMs) + patienceMs
+    return Math.max(this.#graceUntilMs, Math.min(silentMs, this.#pingDueMs + maxReplyMs))
   }
 }

@@ -1,5 +1,5 @@
 import { ReachError } from '../../base/errors.ts'
-import { offsetIn, u32In } from './offset.ts'
+import { offsetIn, u24In } from './offset.ts'
 import {
   DATA_HEADER_LENGTH,
   FIRST_IGNORABLE_TYPE,
@@ -22,17 +22,8 @@ export interface RecordSink {
   onControl(type: number, body: Uint8Array): void
 }
 
-type State =
-  | { readonly kind: 'header' }
-  | { readonly kind: 'offset'; readonly payloadLength: number; readonly wantsAck: boolean }
-  | { readonly kind: 'payload'; readonly wantsAck: boolean }
-  | { readonly kind: 'control'; readonly type: number; readonly length: number }
-  | { readonly kind: 'skip' }
-
-const HEADER: State = { kind: 'header' }
-const SKIP: State = { kind: 'skip' }
-const PAYLOAD: State = { kind: 'payload', wantsAck: false }
-const PAYLOAD_ACK: State = { kind: 'payload', wantsAck: true }
+/** What comes next. */
+type Expected = 'header' | 'offset' | 'payload' | 'control' | 'skip'
 
 const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(RECORD_TYPES))
 
@@ -43,14 +34,18 @@ const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(RECORD_TYPES))
 export class RecordParser {
   readonly #held = new Uint8Array(MAX_CONTROL_LENGTH)
   #heldLength = 0
-  #state: State = HEADER
-  /** Of the payload or the record to skip: where its next byte stands in the stream, and how many are to come. */
-  #offset = 0
+  // Fields rather than an object for each state: see the mux's Keepalive.
+  #expected: Expected = 'header'
+  /** Of the record at hand; of no interest between two. */
+  #type = 0
+  /** Bytes of it that are to come, but for the offset of DATA. */
   #left = 0
+  /** DATA: where the next byte of the payload stands in the stream. */
+  #offset = 0
 
   /** True between two records: a path that ends elsewhere was cut off. */
   get isAtBoundary(): boolean {
-    return this.#state.kind === 'header' && this.#heldLength === 0
+    return this.#expected === 'header' && this.#heldLength === 0
   }
 
   /**
@@ -61,111 +56,101 @@ export class RecordParser {
   push(chunk: Uint8Array, sink: RecordSink): void {
     let at = 0
     while (at < chunk.length) {
-      const state = this.#state
-      if (state.kind === 'payload' || state.kind === 'skip') at += this.#pass(state, chunk, at, sink)
+      if (this.#expected === 'payload' || this.#expected === 'skip') at += this.#pass(chunk, at, sink)
       else if (this.#isWholeDataHeader(chunk, at)) at += this.#startData(chunk, at)
-      else at += this.#collect(state, chunk, at, sink)
+      else at += this.#collect(chunk, at, sink)
     }
   }
 
-  #pass(
-    state: Extract<State, { kind: 'payload' | 'skip' }>,
-    chunk: Uint8Array,
-    at: number,
-    sink: RecordSink,
-  ): number {
+  #pass(chunk: Uint8Array, at: number, sink: RecordSink): number {
+    const isPayload = this.#expected === 'payload'
     const taken = Math.min(this.#left, chunk.length - at)
-    const offset = this.#offset
-    this.#offset += taken
     this.#left -= taken
-    if (this.#left === 0) this.#state = HEADER
-    if (state.kind === 'payload') {
+    if (this.#left === 0) this.#expected = 'header'
+    if (isPayload) {
+      const offset = this.#offset
+      this.#offset += taken
       // Most chunks lie within one payload: no view is needed then.
       const bytes = taken === chunk.length ? chunk : chunk.subarray(at, at + taken)
-      sink.onData(offset, bytes, state.wantsAck && this.#left === 0)
+      sink.onData(offset, bytes, this.#type === RECORD_TYPES.dataAck && this.#left === 0)
     }
     return taken
   }
 
   /** What stands in front of a payload is here in one piece, as nearly always. */
   #isWholeDataHeader(chunk: Uint8Array, at: number): boolean {
-    if (this.#state !== HEADER || this.#heldLength > 0 || chunk.length - at < DATA_HEADER_LENGTH) return false
-    return chunk[at] === RECORD_TYPES.data || chunk[at] === RECORD_TYPES.dataAck
+    if (this.#expected !== 'header' || this.#heldLength > 0 || chunk.length - at < DATA_HEADER_LENGTH)
+      return false
+    return isData(chunk[at])
   }
 
   #startData(chunk: Uint8Array, at: number): number {
-    const word = u32In(chunk, at)
-    const type = Math.floor(word / 0x100_0000)
-    this.#left = payloadLength(type, word % 0x100_0000)
-    this.#offset = offsetIn(chunk, 'data offset', at + RECORD_HEADER_LENGTH)
-    this.#state = type === RECORD_TYPES.dataAck ? PAYLOAD_ACK : PAYLOAD
+    this.#startRecord(chunk, at)
+    this.#startPayload(chunk, at + RECORD_HEADER_LENGTH)
     return DATA_HEADER_LENGTH
   }
 
-  /** Waits until all bytes are there that the state needs; they are copied only when they come in pieces. */
-  #collect(
-    state: Exclude<State, { kind: 'payload' | 'skip' }>,
-    chunk: Uint8Array,
-    at: number,
-    sink: RecordSink,
-  ): number {
-    const needed = lengthOf(state)
+  /** Waits until all bytes are there that are expected; they are copied only when they come in pieces. */
+  #collect(chunk: Uint8Array, at: number, sink: RecordSink): number {
+    const needed = this.#expectedLength()
     const taken = Math.min(needed - this.#heldLength, chunk.length - at)
     const piece = chunk.subarray(at, at + taken)
     if (taken === needed) {
-      this.#complete(state, piece, sink)
+      this.#complete(piece, sink)
       return taken
     }
     this.#held.set(piece, this.#heldLength)
     this.#heldLength += taken
     if (this.#heldLength === needed) {
       this.#heldLength = 0
-      this.#complete(state, this.#held.subarray(0, needed), sink)
+      this.#complete(this.#held.subarray(0, needed), sink)
     }
     return taken
   }
 
-  #complete(state: Exclude<State, { kind: 'payload' | 'skip' }>, bytes: Uint8Array, sink: RecordSink): void {
-    if (state.kind === 'header') {
-      this.#startRecord(bytes)
-    } else if (state.kind === 'offset') {
-      this.#offset = offsetIn(bytes, 'data offset')
-      this.#left = state.payloadLength
-      this.#state = state.wantsAck ? PAYLOAD_ACK : PAYLOAD
-    } else {
-      this.#state = HEADER
-      sink.onControl(state.type, bytes)
+  #expectedLength(): number {
+    if (this.#expected === 'header') return RECORD_HEADER_LENGTH
+    return this.#expected === 'offset' ? OFFSET_LENGTH : this.#left
+  }
+
+  #complete(bytes: Uint8Array, sink: RecordSink): void {
+    if (this.#expected === 'header') this.#startRecord(bytes, 0)
+    else if (this.#expected === 'offset') this.#startPayload(bytes, 0)
+    else {
+      this.#expected = 'header'
+      sink.onControl(this.#type, bytes)
     }
   }
 
-  #startRecord(header: Uint8Array): void {
-    const word = u32In(header, 0)
-    const type = Math.floor(word / 0x100_0000)
-    const length = word % 0x100_0000
-    if (type === RECORD_TYPES.data || type === RECORD_TYPES.dataAck) {
-      const wantsAck = type === RECORD_TYPES.dataAck
-      this.#state = { kind: 'offset', payloadLength: payloadLength(type, length), wantsAck }
+  /** `type u8 · length u24` */
+  #startRecord(bytes: Uint8Array, at: number): void {
+    const type = bytes[at] ?? 0
+    const length = u24In(bytes, at + 1)
+    if (isData(type)) {
+      requireLength(type, length, OFFSET_LENGTH + 1, OFFSET_LENGTH + MAX_PAYLOAD_LENGTH)
+      this.#left = length - OFFSET_LENGTH
+      this.#expected = 'offset'
     } else if (KNOWN_TYPES.has(type)) {
       requireLength(type, length, 1, MAX_CONTROL_LENGTH)
-      this.#state = { kind: 'control', type, length }
+      this.#left = length
+      this.#expected = 'control'
     } else if (type >= FIRST_IGNORABLE_TYPE) {
       this.#left = length
-      this.#state = length === 0 ? HEADER : SKIP
+      this.#expected = length === 0 ? 'header' : 'skip'
     } else {
       throw new ReachError('ERR_REACH_DECODE', `no record has type ${type}`, { details: { type, length } })
     }
+    this.#type = type
+  }
+
+  #startPayload(bytes: Uint8Array, at: number): void {
+    this.#offset = offsetIn(bytes, 'data offset', at)
+    this.#expected = 'payload'
   }
 }
 
-function lengthOf(state: Exclude<State, { kind: 'payload' | 'skip' }>): number {
-  if (state.kind === 'header') return RECORD_HEADER_LENGTH
-  return state.kind === 'offset' ? OFFSET_LENGTH : state.length
-}
-
-/** Of a DATA record with a body of that length. */
-function payloadLength(type: number, length: number): number {
-  requireLength(type, length, OFFSET_LENGTH + 1, OFFSET_LENGTH + MAX_PAYLOAD_LENGTH)
-  return length - OFFSET_LENGTH
+function isData(type: number | undefined): boolean {
+  return type === RECORD_TYPES.data || type === RECORD_TYPES.dataAck
 }
 
 function requireLength(type: number, length: number, min: number, max: number): void {

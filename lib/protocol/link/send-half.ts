@@ -71,11 +71,11 @@ export class SendHalf {
 
   /** Something was taken and is not acknowledged. */
   get isBusy(): boolean {
-    return this.#acked < this.#end
+    return this.#acked < this.#end()
   }
 
   get canWrite(): boolean {
-    return this.#finAt === undefined && !this.#isFull && this.#unsent < MAX_UNSENT_LENGTH
+    return this.#finAt === undefined && !this.#isFull() && this.#unsent() < MAX_UNSENT_LENGTH
   }
 
   /**
@@ -90,7 +90,7 @@ export class SendHalf {
     if (this.#buffer.end + length >= MAX_OFFSET) throw new RangeError('a stream of 2^53 bytes')
     for (const chunk of chunks) this.#buffer.append(chunk)
     this.#capacity.held(this.#buffer.cost)
-    this.#wasFull ||= this.#isFull
+    this.#wasFull ||= this.#isFull()
     this.#isDrainAwaited = !this.canWrite
     return !this.#isDrainAwaited
   }
@@ -103,7 +103,7 @@ export class SendHalf {
   /** True once for each `write` that answered false, when there is room again. */
   takeDrained(): boolean {
     if (!this.#isDrainAwaited || !this.canWrite) return false
-    if (this.#buffer.cost > this.#capacity.bytes * ROOM_AGAIN || this.#unsent > MAX_UNSENT_LENGTH / 2)
+    if (this.#buffer.cost > this.#capacity.bytes * ROOM_AGAIN || this.#unsent() > MAX_UNSENT_LENGTH / 2)
       return false
     this.#isDrainAwaited = false
     return true
@@ -116,7 +116,7 @@ export class SendHalf {
     const end = cursor + length
     if (cursor < this.#askedAt) this.#askedAt = cursor
     const isDue = end - this.#askedAt >= this.#capacity.bytes / ACKS_PER_CAPACITY
-    const wantsAck = isDue || (this.#isFull && end === this.#buffer.end)
+    const wantsAck = isDue || (this.#isFull() && end === this.#buffer.end)
     if (wantsAck) this.#askedAt = end
     this.sent(end)
     return { length, wantsAck }
@@ -150,7 +150,7 @@ export class SendHalf {
     this.#capacity.sample({ acked: offset - this.#acked, rttMs, isLimited: this.#wasFull }, nowMs)
     this.#acked = offset
     this.#buffer.release(offset)
-    this.#wasFull = this.#isFull
+    this.#wasFull = this.#isFull()
   }
 
   /** Drops everything and gives the capacity back, for good. */
@@ -160,15 +160,15 @@ export class SendHalf {
     this.#capacity.release()
   }
 
-  get #end(): number {
+  #end(): number {
     return this.#finAt === undefined ? this.#buffer.end : this.#finAt + 1
   }
 
-  get #isFull(): boolean {
+  #isFull(): boolean {
     return this.#buffer.cost >= this.#capacity.bytes
   }
 
-  get #unsent(): number {
+  #unsent(): number {
     return Math.max(0, this.#buffer.end - this.#sentTo)
   }
 }

@@ -20,13 +20,15 @@ export const RTT_SAMPLE_INTERVAL_MS = 1000
  */
 const RTT_SAMPLES = 8
 
-type State =
-  | { readonly kind: 'idle'; readonly nextAtMs: number }
-  /** To be sent with the next output; the time for the answer runs already, as a blocked link is a silent one. */
-  | { readonly kind: 'due'; readonly dueAtMs: number }
-  | { readonly kind: 'sent'; readonly dueAtMs: number; readonly sentAtMs: number; readonly value: number }
+/** Ours: 31 of 32 bits. A larger number is none of V8's small ones, and one of them makes it compile all of the mux again. */
+const MAX_VALUE = 0x7fff_ffff
 
-/** Pings that find out whether the peer is there, and how far away it is. One is under way at a time. */
+/**
+ * Pings that find out whether the peer is there, and how far away it is. One is under way at a time.
+ *
+ * Its state is fields, not an object for each phase: it is looked at with every packet, while V8 forgets the shape of
+ * objects that are rare, and then throws away whatever code it had compiled for it.
+ */
 export class Keepalive {
   readonly #options: KeepaliveOptions
   readonly #samples: number[] = []
@@ -34,14 +36,20 @@ export class Keepalive {
   #nextValue = 0
   #heardAtMs: number
   #sampledAtMs: number
-  #state: State
+  /** Due: to be sent with the next output; the time for the answer runs already, as a blocked link is a silent one. */
+  #phase: 'idle' | 'due' | 'sent' = 'due'
+  /** While idle: when the next ping is due; else since when its answer is waited for. */
+  #atMs: number
+  #sentAtMs: number
+  #sentValue = 0
 
   /** The first ping is due at once: windows grow only once the round trip is known. */
   constructor(options: KeepaliveOptions, nowMs: number) {
     this.#options = options
     this.#heardAtMs = nowMs
     this.#sampledAtMs = nowMs
-    this.#state = { kind: 'due', dueAtMs: nowMs }
+    this.#atMs = nowMs
+    this.#sentAtMs = nowMs
   }
 
   /** The smallest of the last round trips in ms; undefined before the first. */
@@ -50,16 +58,15 @@ export class Keepalive {
   }
 
   get isPingDue(): boolean {
-    return this.#state.kind === 'due'
+    return this.#phase === 'due'
   }
 
   /** When `check` is due. */
   get deadlineMs(): number {
-    const state = this.#state
-    if (state.kind === 'idle') return state.nextAtMs
+    if (this.#phase === 'idle') return this.#atMs
     const { timeoutMs } = this.#options
-    const silentAtMs = Math.max(this.#heardAtMs, state.dueAtMs) + timeoutMs
-    return Math.min(silentAtMs, state.dueAtMs + UNANSWERED_TIMEOUTS * timeoutMs)
+    const silentAtMs = Math.max(this.#heardAtMs, this.#atMs) + timeoutMs
+    return Math.min(silentAtMs, this.#atMs + UNANSWERED_TIMEOUTS * timeoutMs)
   }
 
   /** Something came in. */
@@ -70,34 +77,41 @@ export class Keepalive {
   /** The deadline may have passed. @returns false when the peer is dead */
   check(nowMs: number): boolean {
     if (nowMs < this.deadlineMs) return true
-    if (this.#state.kind !== 'idle') return false
-    this.#state = { kind: 'due', dueAtMs: nowMs }
+    if (this.#phase !== 'idle') return false
+    this.#begin(nowMs)
     return true
   }
 
   /** Somebody could use a round trip that is not old. */
   wantSample(nowMs: number): void {
-    if (this.#state.kind !== 'idle' || nowMs - this.#sampledAtMs < RTT_SAMPLE_INTERVAL_MS) return
-    this.#state = { kind: 'due', dueAtMs: nowMs }
+    if (this.#phase === 'idle' && nowMs - this.#sampledAtMs >= RTT_SAMPLE_INTERVAL_MS) this.#begin(nowMs)
   }
 
   /** The value of the ping that is sent now. Call it when one is due. */
   ping(nowMs: number): number {
-    const dueAtMs = this.#state.kind === 'idle' ? nowMs : this.#state.dueAtMs
-    const value = this.#nextValue
-    this.#nextValue = (value + 1) % 0x1_0000_0000
-    this.#state = { kind: 'sent', dueAtMs, sentAtMs: nowMs, value }
-    return value
+    if (this.#phase === 'idle') this.#begin(nowMs)
+    this.#phase = 'sent'
+    this.#sentAtMs = nowMs
+    this.#sentValue = this.#nextValue
+    this.#nextValue = (this.#nextValue + 1) & MAX_VALUE
+    return this.#sentValue
   }
 
   /** An answer came. @throws {ReachError} ERR_REACH_PROTOCOL when it is none to our ping */
   answered(value: number, nowMs: number): void {
-    const state = this.#state
-    if (state.kind !== 'sent' || state.value !== value) throw violation('an answer to no ping', { value })
-    this.#samples.push(nowMs - state.sentAtMs)
+    if (this.#phase !== 'sent' || this.#sentValue !== value)
+      throw violation('an answer to no ping', { value })
+    this.#samples.push(nowMs - this.#sentAtMs)
     if (this.#samples.length > RTT_SAMPLES) this.#samples.shift()
     this.#rttMs = Math.min(...this.#samples)
     this.#sampledAtMs = nowMs
-    this.#state = { kind: 'idle', nextAtMs: nowMs + this.#options.intervalMs }
+    this.#phase = 'idle'
+    this.#atMs = nowMs + this.#options.intervalMs
+  }
+
+  /** A ping becomes due. */
+  #begin(nowMs: number): void {
+    this.#phase = 'due'
+    this.#atMs = nowMs
   }
 }

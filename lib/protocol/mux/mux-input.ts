@@ -13,15 +13,13 @@ import { violation } from './violation.ts'
 /** Ours: pings that are not answered yet. More of them at once is a flood, whatever the rate. */
 export const MAX_PENDING_PONGS = 64
 
-/** Where the payload of the current frame goes. */
-type Payload =
-  /** Nowhere: its stream is over. */
-  | { readonly kind: 'skip' }
-  | { readonly kind: 'data'; readonly record: StreamRecord; readonly isLast: boolean }
-  /** It begins with the OPEN of a stream that is not in our books yet. */
-  | { readonly kind: 'open'; readonly id: number; readonly length: number; readonly isLast: boolean }
+/** An OPEN that is being read: of a stream that is not in our books yet. */
+interface Opening {
+  readonly id: number
+  /** Of the whole payload. */
+  readonly length: number
+}
 
-const SKIP: Payload = { kind: 'skip' }
 /** Without OPEN, every stream is one. */
 const PLAIN: StreamSubject = { service: undefined, carries: 'bytes' }
 
@@ -31,7 +29,11 @@ export class MuxInput implements FrameSink {
   readonly #open = new OpenReader()
   readonly #pings: TokenBucket
   readonly #noise: TokenBucket
-  #payload: Payload = SKIP
+  /** Where the payload of the frame at hand goes; both undefined: nowhere, for its stream is over. */
+  #receiver: StreamRecord | undefined
+  #opening: Opening | undefined
+  /** It ends its direction of the stream. */
+  #isLast = false
   /** When the frames at hand came. */
   nowMs: number
 
@@ -46,7 +48,9 @@ export class MuxInput implements FrameSink {
     if (this.#core.end !== undefined) return
     if (header.type === FRAME_TYPES.ping) return this.#onPing(header)
     if (header.type === FRAME_TYPES.goAway) return this.#onGoAway(header.length)
-    this.#payload = SKIP
+    this.#receiver = undefined
+    this.#opening = undefined
+    this.#isLast = (header.flags & FRAME_FLAGS.fin) !== 0
     if ((header.flags & FRAME_FLAGS.syn) !== 0) return this.#onSyn(header)
     const record = this.#core.streams.get(header.streamId)
     if (record?.isKnownToPeer !== true) this.#onUnknown(header)
@@ -56,15 +60,14 @@ export class MuxInput implements FrameSink {
   onPayload(bytes: Uint8Array, left: number): void {
     if (this.#core.end !== undefined) return
     let data = bytes
-    if (this.#payload.kind === 'open') {
+    if (this.#opening !== undefined) {
       data = bytes.subarray(this.#open.push(bytes))
-      this.#payload = this.#afterOpen(this.#payload, left + data.length)
+      this.#readOpen(this.#opening, left + data.length)
     }
-    if (this.#payload.kind !== 'data') return
-    const { record, isLast } = this.#payload
-    if (record.isOver) return
+    const record = this.#receiver
+    if (record === undefined || record.isOver) return
     if (data.length > 0 && !this.#take(record, data)) return
-    if (isLast && left === 0) this.#onFin(record)
+    if (this.#isLast && left === 0) this.#onFin(record)
   }
 
   /** Bytes for a stream. @returns false when they were too much, and the stream had to go */
@@ -87,7 +90,7 @@ export class MuxInput implements FrameSink {
       if (isData) this.#takeAllowance(length)
     } else if (this.#core.setup.hasOpenHeaders) {
       this.#open.restart()
-      this.#payload = { kind: 'open', id, length, isLast: (header.flags & FRAME_FLAGS.fin) !== 0 }
+      this.#opening = { id, length }
     } else {
       this.#onStreamFrame(this.#core.openPeers(id, PLAIN, this.nowMs), header)
     }
@@ -102,25 +105,21 @@ export class MuxInput implements FrameSink {
   }
 
   /** Goes on with a payload that began with OPEN. @param left bytes of the payload behind what was read of OPEN */
-  #afterOpen(opening: Extract<Payload, { kind: 'open' }>, left: number): Payload {
+  #readOpen({ id, length }: Opening, left: number): void {
     const { read } = this.#open
-    const { id, length, isLast } = opening
-    if (read.kind === 'collecting' && left > 0) return opening
-    if (read.kind !== 'open') {
-      this.#core.refuse(id, RESET_REASONS['bad-open'])
+    if (read.kind === 'collecting' && left > 0) return
+    this.#opening = undefined
+    const isOpen = read.kind === 'open'
+    if (!isOpen || this.#core.isDraining) {
+      this.#core.refuse(id, RESET_REASONS[isOpen ? 'draining' : 'bad-open'])
       this.#takeAllowance(length)
-      return SKIP
-    }
-    if (this.#core.isDraining) {
-      this.#core.refuse(id, RESET_REASONS.draining)
-      this.#takeAllowance(length)
-      return SKIP
+      return
     }
     const record = this.#core.openPeers(id, read.open, this.nowMs)
     record.window.announce(length)
     record.window.receive(this.#open.length)
     this.#core.consumed(record, this.#open.length, this.nowMs)
-    return { kind: 'data', record, isLast }
+    this.#receiver = record
   }
 
   #onStreamFrame(record: StreamRecord, header: FrameHeader): void {
@@ -154,9 +153,8 @@ export class MuxInput implements FrameSink {
     }
     // Some peers acknowledge late; who sends data has accepted.
     if (record.opening === 'syn-sent') this.#accept(record)
-    const isLast = (header.flags & FRAME_FLAGS.fin) !== 0
-    this.#payload = { kind: 'data', record, isLast }
-    if (length === 0 && isLast) this.#onFin(record)
+    this.#receiver = record
+    if (length === 0 && this.#isLast) this.#onFin(record)
   }
 
   #onWindowUpdate(record: StreamRecord, delta: number): void {

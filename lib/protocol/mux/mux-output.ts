@@ -49,7 +49,7 @@ export class MuxOutput {
   }
 
   /** What still fits into this pull. */
-  get #room(): number {
+  #room(): number {
     return this.#length - this.#writer.length
   }
 
@@ -71,7 +71,7 @@ export class MuxOutput {
   }
 
   #writeResets(): void {
-    while (this.#room >= FRAME_HEADER_LENGTH) {
+    while (this.#room() >= FRAME_HEADER_LENGTH) {
       const reset = this.#core.resets.shift()
       if (reset === undefined) return
       this.#frame(FRAME_TYPES.windowUpdate, FRAME_FLAGS.rst, reset.id, reset.code)
@@ -81,7 +81,7 @@ export class MuxOutput {
   /** It stands behind the resets: for some peers it is the last thing that they read. */
   #writeGoAway(): void {
     const { goAwayDue, resets } = this.#core
-    if (goAwayDue === undefined || resets.length > 0 || this.#room < FRAME_HEADER_LENGTH) return
+    if (goAwayDue === undefined || resets.length > 0 || this.#room() < FRAME_HEADER_LENGTH) return
     this.#frame(FRAME_TYPES.goAway, 0, SESSION_STREAM_ID, goAwayDue)
     this.#core.goAwayDue = undefined
   }
@@ -89,7 +89,7 @@ export class MuxOutput {
   #writeControl(nowMs: number): void {
     if (this.#core.control.size === 0) return // nearly always
     for (const record of this.#core.control) {
-      if (this.#room < FRAME_HEADER_LENGTH) return
+      if (this.#room() < FRAME_HEADER_LENGTH) return
       this.#core.control.delete(record)
       const flags = record.opening === 'ack-due' ? FRAME_FLAGS.ack : 0
       const delta = record.window.grant(nowMs)
@@ -99,7 +99,7 @@ export class MuxOutput {
   }
 
   #writeData(): void {
-    while (this.#room >= MIN_ROOM) {
+    while (this.#room() >= MIN_ROOM) {
       const record = this.#core.ready.first
       if (record === undefined) return
       if (record !== this.#turnOf) this.#beginTurn(record)
@@ -122,7 +122,7 @@ export class MuxOutput {
 
   /** A part of a stream's turn: one data frame, and its end if that comes next. */
   #writeFrame(record: StreamRecord): void {
-    const room = this.#room - FRAME_HEADER_LENGTH
+    const room = this.#room() - FRAME_HEADER_LENGTH
     const length = Math.min(record.queue.length, record.sendWindow, this.#turnLeft, room)
     const flags = record.opening === 'syn-due' ? FRAME_FLAGS.syn : 0
     if (flags !== 0) record.opening = 'syn-sent'
@@ -136,7 +136,7 @@ export class MuxOutput {
     }
     if (record.wantsRoom && record.queue.length <= record.queueLow) this.#tellRoom(record)
     const isEndNext = record.queue.length === 0 && record.sending === 'fin-due'
-    if (isEndNext && this.#room >= FRAME_HEADER_LENGTH) this.#writeEnd(record)
+    if (isEndNext && this.#room() >= FRAME_HEADER_LENGTH) this.#writeEnd(record)
   }
 
   /**

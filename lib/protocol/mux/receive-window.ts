@@ -78,9 +78,9 @@ export class ReceiveWindow {
     }
     this.#held -= length
     this.#budget.release(length)
-    if (this.#isEnded || this.#isGrantDue || this.#owed < this.#size * GRANT_FRACTION) return false
+    if (this.#isEnded || this.#isGrantDue || this.#owed() < this.#size * GRANT_FRACTION) return false
     this.#tune(rttMs, nowMs)
-    this.#isGrantDue = this.#owed > 0
+    this.#isGrantDue = this.#owed() > 0
     return this.#isGrantDue
   }
 
@@ -88,7 +88,7 @@ export class ReceiveWindow {
   grant(nowMs: number): number {
     if (this.#isEnded) return 0
     this.#isGrantDue = false
-    const delta = Math.max(0, this.#owed)
+    const delta = Math.max(0, this.#owed())
     this.#available += delta
     this.#epochMs = nowMs
     return delta
@@ -104,17 +104,17 @@ export class ReceiveWindow {
   /** Nothing more will be received: no more grants, no growth. What is held stays until it is consumed. */
   end(): void {
     this.#isEnded = true
-    this.#budget.shrink(this.#grown)
+    this.#budget.shrink(this.#grown())
     this.#size = INITIAL_WINDOW
     if (this.#isGrower) this.#budget.countGrower(-1)
     this.#isGrower = false
   }
 
-  get #owed(): number {
+  #owed(): number {
     return this.#size - this.#available - this.#announced - this.#held
   }
 
-  get #grown(): number {
+  #grown(): number {
     return this.#size - INITIAL_WINDOW
   }
 
@@ -125,15 +125,14 @@ export class ReceiveWindow {
       this.#budget.countGrower(1)
     }
     // When there is not enough for all, each gets its share, and nobody more.
-    const isContended = this.#budget.isContended
-    const limit = isContended ? Math.floor(this.#budget.growthShare) : Infinity
-    if (this.#grown > limit) {
+    const limit = this.#budget.isContended ? Math.floor(this.#budget.growthShare) : this.#maxSize
+    if (this.#grown() > limit) {
       // What is over the share is not granted again: the window shrinks as the peer uses it.
-      const surplus = this.#grown - limit
+      const surplus = this.#grown() - limit
       this.#budget.shrink(surplus)
       this.#size -= surplus
     } else if (isFast) {
-      const wanted = Math.min(this.#size, this.#maxSize - this.#size, limit - this.#grown)
+      const wanted = Math.min(this.#size, this.#maxSize - this.#size, limit - this.#grown())
       if (wanted > 0) this.#size += this.#budget.grow(wanted)
     }
   }

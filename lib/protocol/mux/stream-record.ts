@@ -110,7 +110,7 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
     return this.carries === 'datagrams' ? DATAGRAM_QUEUE_LOW : QUEUE_LOW
   }
 
-  get #queueHigh(): number {
+  #queueHigh(): number {
     return this.carries === 'datagrams' ? DATAGRAM_QUEUE_HIGH : QUEUE_HIGH
   }
 
@@ -143,7 +143,7 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
     this.queue.push(chunk)
     this.#host.schedule(this)
     // Once it has said false, `writable` follows, whatever is written meanwhile.
-    if (this.queue.length >= this.#queueHigh) this.wantsRoom = true
+    if (this.queue.length >= this.#queueHigh()) this.wantsRoom = true
     return !this.wantsRoom
   }
 
