@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { unclearedMemory } from '../base/uncleared-memory.ts'
 import { takeLeftover } from './chunk-source.ts'
 import { onreadSocket } from './onread.ts'
 
@@ -52,7 +53,7 @@ export function readGathered(stream: Duplex, events: GatheredEvents): void {
 /** Fills blocks from front to back, and tells what was filled since it last did. */
 class Gatherer {
   readonly #onBytes: (bytes: Uint8Array) => boolean
-  #block = Buffer.allocUnsafeSlow(SMALL_BLOCK)
+  #block = unclearedMemory(SMALL_BLOCK)
   /** What is filled and was not told. */
   #from = 0
   #to = 0
@@ -107,7 +108,7 @@ class Gatherer {
     const wasBurst = this.#to - this.#from >= FULL_RECORD
     this.flush()
     const length = wasBurst ? LARGE_BLOCK : SMALL_BLOCK
-    if (this.#isKept || this.#block.length < length) this.#block = Buffer.allocUnsafeSlow(length)
+    if (this.#isKept || this.#block.length < length) this.#block = unclearedMemory(length)
     this.#rewind()
   }
 
@@ -115,7 +116,7 @@ class Gatherer {
   #refill(): void {
     this.#smallTurns = this.#to < SMALL_BLOCK ? this.#smallTurns + 1 : 0
     if (this.#smallTurns >= SMALL_TURNS && this.#block.length > SMALL_BLOCK) {
-      this.#block = Buffer.allocUnsafeSlow(SMALL_BLOCK)
+      this.#block = unclearedMemory(SMALL_BLOCK)
     }
     this.#rewind()
   }

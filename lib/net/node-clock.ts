@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from '../base/runtime.ts'
 
 /** Node's limit: a longer setTimeout fires after 1 ms instead (2^31 − 1 ms, 24.8 days). */

@@ -1,3 +1,5 @@
+import { unclearedMemory } from '../base/uncleared-memory.ts'
+
 /** Ours: as a full turn of a stream on the link, so that most frames are one piece. */
 const BLOCK_LENGTH = 64 * 1024
 /** Ours: blocks that are kept for the next writes while others are under way: as much as a link holds. */
@@ -83,7 +85,7 @@ export class SendMemory {
   }
 
   #begin(): Block {
-    const bytes = this.#spare.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(BLOCK_LENGTH).buffer)
+    const bytes = this.#spare.pop() ?? unclearedMemory(BLOCK_LENGTH)
     const block = { bytes, used: 0, unsent: 0, sentTo: 0 }
     this.#blocks.set(bytes.buffer, block)
     return block

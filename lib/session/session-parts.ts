@@ -51,8 +51,18 @@ export function assembleSession(setup: PartsSetup, events: PartsEvents): Session
   const life = new SessionLife(clock)
   const carriers = new SessionCarriers(clock)
   const feed = new ActivePathFeed()
-  const paths: SessionPaths = new SessionPaths({ clock, link, carriers, loans, pump: () => pump.now() })
-  const streams = new SessionStreams(clock, memory, loans, () => pump.soon())
+  const paths: SessionPaths = new SessionPaths({
+    clock,
+    link,
+    carriers,
+    loans,
+    pump: (nowMs) => pump.now(nowMs),
+  })
+  const streams = new SessionStreams({
+    ...{ clock, memory, loans },
+    nowMs: () => pump.nowMs,
+    touched: () => pump.soon(),
+  })
   const opening = new StreamOpening({
     ...{ clock, peer, decide, life, mux, streams, carriers },
     activePath: () => link.activePath,

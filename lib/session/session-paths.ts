@@ -34,8 +34,8 @@ export interface PathSurroundings {
   readonly carriers: SessionCarriers
   /** Who needs what was received. */
   readonly loans: Loans
-  /** Something has happened that may let bytes move. False: not now, for they are being moved. */
-  readonly pump: () => boolean
+  /** Something has happened that may let bytes move. False: not now, for they are being moved. @param nowMs if it is known */
+  readonly pump: (nowMs?: number) => boolean
 }
 
 /** The paths of a session: sockets on one side, the link on the other. */
@@ -79,9 +79,10 @@ export class SessionPaths {
     const later = (delayMs: number, callback: () => void) => clock.setTimer(delayMs, callback)
     const pipe = new PathPipe(path, about, stream, later, {
       onBytes: (bytes) => {
+        const nowMs = clock.nowMs()
         loans.begin()
-        link.receive(path, bytes, clock.nowMs())
-        return this.#around.pump() && loans.areSettled
+        link.receive(path, bytes, nowMs)
+        return this.#around.pump(nowMs) && loans.areSettled
       },
       onRoom: () => this.#around.pump(),
       onLost: () => {

@@ -35,6 +35,7 @@ export class SessionPump {
   #written = 0
   #isDue = false
   #isPumping = false
+  #nowMs = 0
   #isStopped = false
   #timer: Timer | undefined
   #timerAtMs = Infinity
@@ -50,24 +51,31 @@ export class SessionPump {
     void RESOLVED.then(this.#onTurnEnd)
   }
 
+  /** Monotonic ms. While bytes are moved it is the time when that began: a look at the clock for each is not free. */
+  get nowMs(): number {
+    return this.#isPumping ? this.#nowMs : this.#setup.clock.nowMs()
+  }
+
   /** Takes what the machines have to tell, and moves bytes until nothing moves any more; false inside another one. */
-  now(): boolean {
+  now(nowMs = this.nowMs): boolean {
     if (this.#isPumping) return false
     this.#isPumping = true
+    this.#nowMs = nowMs
     try {
-      const { clock, link, mux, paths } = this.#setup
-      const nowMs = clock.nowMs()
+      const { link, mux, paths } = this.#setup
       for (;;) {
         this.#drainLink(nowMs)
         if (paths.choose(nowMs)) this.#drainLink(nowMs)
         this.drainMux()
-        const moved = this.#fillLink(nowMs)
+        let moved = this.#fillLink(nowMs)
         // Our direction of the link ends behind the last words of the mux.
         if (mux.end !== undefined && !mux.hasOutput) link.finish()
-        if (!paths.fill(nowMs) && !moved) break
+        if (paths.fill(nowMs)) moved = true
+        const mayMoveMore = link.hasEffects || mux.hasEvents || (moved && this.#canFillLink())
+        if (!mayMoveMore) break
       }
       this.#setup.onStill()
-      this.#arm()
+      this.#arm(nowMs)
     } finally {
       this.#isPumping = false
       // What it makes others write may have to be pumped itself.
@@ -102,11 +110,16 @@ export class SessionPump {
     }
   }
 
+  #canFillLink(): boolean {
+    const { link, mux } = this.#setup
+    return mux.hasOutput && link.canWrite
+  }
+
   #fillLink(nowMs: number): boolean {
     const { link, mux, memory } = this.#setup
     let moved = false
     memory.acknowledged(link.acknowledged)
-    while (mux.hasOutput && link.canWrite) {
+    while (this.#canFillLink()) {
       const chunks = mux.pull(PULL_LENGTH, nowMs)
       if (chunks.length === 0) break
       link.write(chunks)
@@ -120,15 +133,14 @@ export class SessionPump {
   }
 
   /** One timer, that is never later than what is due; when it was early it is set anew. */
-  #arm(): void {
+  #arm(nowMs: number): void {
     if (this.#isStopped) return
     const { clock, link, mux, paths } = this.#setup
-    const nowMs = clock.nowMs()
     const dueMs = Math.min(link.deadlineMs ?? Infinity, mux.deadlineMs ?? Infinity, paths.deadlineMs(nowMs))
     if (dueMs >= this.#timerAtMs || dueMs === Infinity) return
     this.#timer?.cancel()
     this.#timerAtMs = dueMs
-    this.#timer = clock.setTimer(Math.max(0, dueMs - nowMs), () => this.#timeOut())
+    this.#timer = clock.setTimer(Math.max(0, dueMs - clock.nowMs()), () => this.#timeOut())
   }
 
   #timeOut(): void {
@@ -137,6 +149,6 @@ export class SessionPump {
     const nowMs = clock.nowMs()
     link.handleTimeout(nowMs)
     mux.handleTimeout(nowMs)
-    this.now()
+    this.now(nowMs)
   }
 }

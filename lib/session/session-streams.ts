@@ -11,23 +11,31 @@ import type { StreamSurroundings } from './session-stream.ts'
 /** What the mux tells of a stream that is there. */
 export type StreamEvent = Exclude<Extract<MuxEvent, { readonly stream: MuxStream }>, { kind: 'open' }>
 
+/** What the streams need of the session around them. */
+export interface StreamsSetup {
+  readonly clock: Pick<Clock, 'setTimer'>
+  readonly memory: SendMemory
+  readonly loans: Loans
+  nowMs(): number
+  /** Something was done to a stream: what it has to say is to leave at the end of this turn. */
+  touched(): void
+}
+
 /** The streams of a session, and what the mux tells each of them. */
 export class SessionStreams {
-  readonly #clock: Clock
-  readonly #loans: Loans
+  readonly #setup: StreamsSetup
   readonly #streams = new Map<MuxStream, SessionStream>()
   /** Destroyed, and waiting for their last bytes to leave. */
   readonly #lingering = new Set<SessionStream>()
   readonly #surroundings: StreamSurroundings
 
-  /** @param touched something was done to a stream: what it has to say is to leave at the end of this turn */
-  constructor(clock: Clock, memory: SendMemory, loans: Loans, touched: () => void) {
-    this.#clock = clock
-    this.#loans = loans
+  constructor(setup: StreamsSetup) {
+    this.#setup = setup
     this.#surroundings = {
-      ...{ memory, touched },
-      nowMs: () => clock.nowMs(),
-      setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+      memory: setup.memory,
+      nowMs: () => setup.nowMs(),
+      setTimer: (delayMs, callback) => setup.clock.setTimer(delayMs, callback),
+      touched: () => setup.touched(),
       destroyed: (stream, mux) => {
         if (stream.isLingering) this.#lingering.add(stream)
         else this.#streams.delete(mux)
@@ -53,8 +61,8 @@ export class SessionStreams {
         stream?.takeAccepted()
         return
       case 'data':
-        if (stream === undefined) event.stream.consume(event.bytes.length, this.#clock.nowMs())
-        else this.#loans.gave(stream.takeData(event.bytes))
+        if (stream === undefined) event.stream.consume(event.bytes.length, this.#setup.nowMs())
+        else this.#setup.loans.gave(stream.takeData(event.bytes))
         return
       case 'end':
         stream?.takeEnd()

@@ -64,6 +64,10 @@ export class LinkCore {
     this.#effects.push(effect)
   }
 
+  get hasEffects(): boolean {
+    return this.#effects.length > 0
+  }
+
   /** The next effect; undefined once drained. */
   poll(): LinkEffect | undefined {
     return this.#effects.shift()

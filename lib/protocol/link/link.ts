@@ -94,6 +94,11 @@ export class Link {
     return this.#core.state.kind !== 'ended' && this.#core.sending.canWrite
   }
 
+  /** True when `poll` would give something. */
+  get hasEffects(): boolean {
+    return this.#core.hasEffects
+  }
+
   /** The next effect; undefined once drained. */
   poll(): LinkEffect | undefined {
     return this.#core.poll()

@@ -62,6 +62,11 @@ export class MuxSession {
     return { held: this.#core.budget.held, windowGrowth: this.#core.budget.grown }
   }
 
+  /** True when `poll` would give something. */
+  get hasEvents(): boolean {
+    return this.#core.events.length > 0
+  }
+
   /** The next event; undefined once drained. */
   poll(): MuxEvent | undefined {
     return this.#core.events.shift()
