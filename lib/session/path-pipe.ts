@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Fifo } from '../base/fifo.ts'
@@ -62,6 +63,7 @@ export class PathPipe {
   readonly #stream: Duplex
   readonly #events: PathPipeEvents
   readonly #later: (delayMs: number, callback: () => void) => { cancel(): void }
+  readonly #isTls: boolean
   /** What the next write consists of. */
   readonly #gathered = new Fifo<Uint8Array>()
   #gatheredLength = 0
@@ -82,6 +84,7 @@ export class PathPipe {
     this.#stream = stream
     this.#events = events
     this.#later = later
+    this.#isTls = stream instanceof TLSSocket
     stream.on('error', () => undefined) // 'close' follows
     // Something of the handshake may still be under way: room is there behind it.
     if (stream.writableLength > 0) stream.write(NOTHING, this.#onWritten)
@@ -154,7 +157,7 @@ export class PathPipe {
     const first = this.#gathered.shift()
     if (first === undefined || this.#gathered.length === 0) return first ?? NOTHING
     const length = this.#gatheredLength
-    const isTakenAtOnce = this.#stream instanceof TLSSocket && this.#stream.writableLength === 0
+    const isTakenAtOnce = this.#isTls && this.#stream.writableLength === 0
     const into = isTakenAtOnce && length <= scratch.length ? scratch : Buffer.allocUnsafe(length)
     let at = 0
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = this.#gathered.shift()) {

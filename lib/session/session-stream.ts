@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { ReachError } from '../base/errors.ts'
 import type { Timer } from '../base/runtime.ts'
 import { LEND_TO } from '../net/lending.ts'
