@@ -3,6 +3,7 @@ import type { ChunkReader, ChunkSource } from './chunk-source.ts'
 import { MIN_READ_BYTES, ReadSize } from './read-buffer.ts'
 import type { ReadBufferPool } from './read-buffer.ts'
 import type { SplicePace } from './splice-pace.ts'
+import { pastWriter } from './write-past.ts'
 
 /** What a direction of a splice shares with the rest of it. */
 export interface SpliceDirectionOptions {
@@ -46,6 +47,9 @@ export class SpliceDirection implements ChunkReader {
   #retired: Uint8Array | undefined
   #source: ChunkSource | undefined
   #target: Duplex | undefined
+  #writePast: ReturnType<typeof pastWriter>
+  /** Something that was written past the queue of the target was not taken yet. */
+  #isPending = false
   #state: DirectionState = 'idle'
   #isGathering = false
   #rests = 0
@@ -71,6 +75,7 @@ export class SpliceDirection implements ChunkReader {
   start(source: ChunkSource, target: Duplex): void {
     this.#source = source
     this.#target = target
+    this.#writePast = pastWriter(target)
     source.onEnd(() => this.#end())
     const { leftover } = source
     if (leftover === undefined || this.#carry(leftover)) this.#read()
@@ -123,7 +128,7 @@ export class SpliceDirection implements ChunkReader {
   /** What was gathered leaves; true when the system has taken all of it, so that nobody looks at it again. */
   giveBack(): boolean {
     this.#ungather()
-    return this.#target?.writableLength === 0
+    return !this.#isPending && this.#target?.writableLength === 0
   }
 
   /** Writes a chunk; true when it may be read on at once. */
@@ -132,13 +137,33 @@ export class SpliceDirection implements ChunkReader {
     this.#options.pace.onProgress(chunk.length)
     const target = this.#target
     if (target === undefined || !target.writable) return false
-    const maxWaiting = this.#source?.allocates === true ? MAX_GATHERED_BYTES : 0
-    if (maxWaiting > 0 && chunk.length >= MIN_GATHERED_BYTES) this.#gather(target)
-    target.write(chunk, this.#onWritten)
-    if (target.writableLength > maxWaiting) this.#state = 'writing'
+    this.#write(target, chunk)
+    if (this.#mustWait(target)) this.#state = 'writing'
     else if (this.#options.pace.mustHold()) this.#state = 'held'
     else return true
     return false
+  }
+
+  #write(target: Duplex, chunk: Uint8Array): void {
+    const isGathered = this.#source?.allocates === true && chunk.length >= MIN_GATHERED_BYTES
+    if (this.#writePast !== undefined && !isGathered && !this.#isPending && target.writableLength === 0) {
+      this.#isPending = true
+      this.#writePast(chunk, this.#onTaken)
+      return
+    }
+    if (isGathered) this.#gather(target)
+    target.write(chunk, this.#onWritten)
+  }
+
+  #mustWait(target: Duplex): boolean {
+    if (this.#source?.allocates === true) return target.writableLength > MAX_GATHERED_BYTES
+    return this.#isPending || target.writableLength > 0
+  }
+
+  readonly #onTaken = (error?: Error | null): void => {
+    this.#isPending = false
+    if (error) this.#target?.destroy(error)
+    else this.#onWritten()
   }
 
   /** A TLS record has 16 KiB: those that come in one turn of the event loop leave in one write. */

@@ -48,7 +48,8 @@ export class SessionPump {
   soon(): void {
     if (this.#isDue || this.#isPumping) return
     this.#isDue = true
-    void RESOLVED.then(this.#onTurnEnd)
+    // In two steps: the callback of a write comes in between, and may be followed by the next one or the stream's end.
+    void RESOLVED.then(this.#onTurn)
   }
 
   /** Monotonic ms. While bytes are moved it is the time when that began: a look at the clock for each is not free. */
@@ -94,6 +95,10 @@ export class SessionPump {
   stop(): void {
     this.#isStopped = true
     this.#timer?.cancel()
+  }
+
+  readonly #onTurn = (): void => {
+    void RESOLVED.then(this.#onTurnEnd)
   }
 
   readonly #onTurnEnd = (): void => {

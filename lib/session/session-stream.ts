@@ -3,6 +3,8 @@ import { ReachError } from '../base/errors.ts'
 import type { Timer } from '../base/runtime.ts'
 import { LEND_TO } from '../net/lending.ts'
 import type { Borrower, LendingStream } from '../net/lending.ts'
+import { WRITE_PAST } from '../net/write-past.ts'
+import type { OnTaken, PastWritable } from '../net/write-past.ts'
 import type { MuxStream } from '../protocol/mux/mux-stream.ts'
 import type { ResetReason } from '../protocol/mux/reset-reason.ts'
 import { RESET_REASONS, streamResetError } from '../protocol/mux/reset-reason.ts'
@@ -24,6 +26,8 @@ export interface StreamSurroundings {
   /** It has lingered, and now nothing of it is left to send or to drop. */
   over(stream: SessionStream, mux: MuxStream): void
 }
+
+const RESOLVED = Promise.resolve<undefined>(undefined)
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
 const READ_AHEAD = 64 * 1024
@@ -53,7 +57,7 @@ const MAX_DROPPED = 1024 * 1024
  *
  * Events beside a Duplex's: `accepted`, when the peer took a stream that we opened; `timeout`, as `setTimeout` asks.
  */
-export class SessionStream extends SocketLike implements LendingStream {
+export class SessionStream extends SocketLike implements LendingStream, PastWritable {
   /** What it leads to. */
   readonly service: string
   readonly #mux: MuxStream
@@ -129,7 +133,7 @@ export class SessionStream extends SocketLike implements LendingStream {
     this.#unread += bytes.length
     const borrower = this.#soleBorrower() // those who listen now are told: later there may be others
     const isCopied = borrower === undefined && bytes.length < COPIED_BELOW
-    if (this.push(isCopied ? Buffer.from(bytes) : bytes)) this.#consume()
+    if (this.#give(isCopied ? Buffer.from(bytes) : asBuffer(bytes))) this.#consume()
     if (isCopied) return 'nobody'
     // What was emitted at once the borrower knows of; what waits in the stream will be the reader's.
     return this.readableLength === 0 && borrower !== undefined ? borrower : 'keeper'
@@ -193,8 +197,12 @@ export class SessionStream extends SocketLike implements LendingStream {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    // A copy: the writer may use its memory again after the callback, while the link may have to send this once more.
     this.#send(this.#copy(chunk), callback)
+  }
+
+  /** @internal */
+  [WRITE_PAST](chunk: Uint8Array, onTaken: OnTaken): void {
+    this.#send(this.#copy(chunk), onTaken, true)
   }
 
   override _writev(
@@ -232,6 +240,19 @@ export class SessionStream extends SocketLike implements LendingStream {
     }
   }
 
+  /**
+   * Hands a chunk to who listens, or puts it into the stream. As `push` would, but for the look ahead that this makes for each
+   * chunk, a `nextTick` that costs as much as all else of a small one: somebody who listens reads on anyway.
+   * @returns true when more may come
+   */
+  #give(chunk: Buffer): boolean {
+    const isAwaited = this.readableFlowing === true && this.readableLength === 0 && this.readableDidRead
+    if (!isAwaited || this.readableEncoding !== null || this.listenerCount('data') === 0)
+      return this.push(chunk)
+    this.emit('data', chunk)
+    return true
+  }
+
   /** Who reads, if nobody else does. */
   #soleBorrower(): Borrower | undefined {
     const borrower = this.#borrower
@@ -239,7 +260,8 @@ export class SessionStream extends SocketLike implements LendingStream {
     return this.listenerCount('data', borrower.listener) === this.listenerCount('data') ? borrower : undefined
   }
 
-  #send(chunks: readonly Uint8Array[], callback: (error?: Error | null) => void): void {
+  /** @param isPast the callback may come before this returns: no Writable is behind it */
+  #send(chunks: readonly Uint8Array[], callback: OnTaken, isPast = false): void {
     if (this.#mux.isOver) {
       callback(new ReachError('ERR_REACH_STREAM_RESET', 'the stream is over'))
       return
@@ -248,9 +270,11 @@ export class SessionStream extends SocketLike implements LendingStream {
     let takesMore = true
     for (const chunk of chunks) takesMore = this.#mux.write(chunk)
     this.touch()
+    if (!takesMore) this.#whenWritable = callback
+    else if (isPast) callback()
+    // Called at once, the Writable would make a `nextTick` of it, which costs as much as the rest of a small write.
+    else void RESOLVED.then(callback)
     this.#around.touched()
-    if (takesMore) callback()
-    else this.#whenWritable = callback
   }
 
   /** All of the peer's direction has come before it reset the stream: whoever reads gets it whole. */
@@ -262,7 +286,8 @@ export class SessionStream extends SocketLike implements LendingStream {
     whenWritable?.(error)
   }
 
-  #copy(chunk: Buffer): readonly Uint8Array[] {
+  /** The writer may use its memory again after the callback, while the link may have to send this once more. */
+  #copy(chunk: Uint8Array): readonly Uint8Array[] {
     return chunk.length < TINY ? [Buffer.from(chunk)] : this.#around.memory.copy(chunk)
   }
 
@@ -307,4 +332,8 @@ export class SessionStream extends SocketLike implements LendingStream {
     this.#mux.consume(length, this.#around.nowMs())
     this.#around.touched()
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
