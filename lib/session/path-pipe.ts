@@ -67,6 +67,8 @@ export class PathPipe {
   /** What the next write consists of. */
   readonly #gathered = new Fifo<Uint8Array>()
   #gatheredLength = 0
+  /** Writes that the stream has not taken. Counted, for all streams share one `writableLength`, which V8 can't make fast. */
+  #waiting = 0
   /** Somebody has asked, and there was none. */
   #isRoomWanted = false
   #isOver = false
@@ -87,7 +89,7 @@ export class PathPipe {
     this.#isTls = stream instanceof TLSSocket
     stream.on('error', () => undefined) // 'close' follows
     // Something of the handshake may still be under way: room is there behind it.
-    if (stream.writableLength > 0) stream.write(NOTHING, this.#onWritten)
+    if (stream.writableLength > 0) this.#write(NOTHING)
   }
 
   /** Reads from now on, and hears of its end. */
@@ -107,7 +109,7 @@ export class PathPipe {
    */
   takesMore(): boolean {
     if (this.#isOver) return false
-    this.#isRoomWanted = this.#stream.writableLength > 0
+    this.#isRoomWanted = this.#waiting > 0
     return !this.#isRoomWanted && this.#gatheredLength < HIGH_WATER
   }
 
@@ -123,7 +125,7 @@ export class PathPipe {
     if (this.#gatheredLength === 0) return
     const bytes = this.#joined()
     this.#gatheredLength = 0
-    this.#stream.write(bytes, this.#onWritten)
+    this.#write(bytes)
   }
 
   /** Says the last words, if it still can, and ends. */
@@ -142,7 +144,13 @@ export class PathPipe {
     this.#stream.destroy()
   }
 
+  #write(bytes: Uint8Array): void {
+    this.#waiting++
+    this.#stream.write(bytes, this.#onWritten)
+  }
+
   readonly #onWritten = (): void => {
+    this.#waiting--
     if (this.#isOver || !this.#isRoomWanted) return
     this.#isRoomWanted = false
     this.#events.onRoom()
@@ -157,7 +165,7 @@ export class PathPipe {
     const first = this.#gathered.shift()
     if (first === undefined || this.#gathered.length === 0) return first ?? NOTHING
     const length = this.#gatheredLength
-    const isTakenAtOnce = this.#isTls && this.#stream.writableLength === 0
+    const isTakenAtOnce = this.#isTls && this.#waiting === 0
     const into = isTakenAtOnce && length <= scratch.length ? scratch : Buffer.allocUnsafe(length)
     let at = 0
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = this.#gathered.shift()) {

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../base/runtime.ts'
 import type { LinkEffect } from '../protocol/link/link-effect.ts'
 import type { Link } from '../protocol/link/link.ts'
+import { ACK_DELAY_MS } from '../protocol/link/receive-half.ts'
 import type { MuxEvent } from '../protocol/mux/mux-event.ts'
 import type { MuxSession } from '../protocol/mux/mux-session.ts'
 import type { Loans } from './loans.ts'
@@ -24,6 +25,9 @@ export interface PumpSetup {
 
 /** Ours: what a pull of the mux gives the link at once: two whole frames of the mux; TLS is best from 64 KiB on. */
 const PULL_LENGTH = 2 * (64 * 1024 + 12)
+
+/** Ours: so much later than due is soon enough for anything; acknowledgements, which are due first, wait that long anyway. */
+const MAX_LATE_MS = ACK_DELAY_MS
 
 /** A `queueMicrotask` would make an AsyncResource each time, which is a tenth of what it takes to send a small message. */
 const RESOLVED = Promise.resolve()
@@ -139,7 +143,8 @@ export class SessionPump {
 
   /** One timer, that is never later than what is due; when it was early it is set anew. */
   #arm(nowMs: number): void {
-    if (this.#isStopped) return
+    // What becomes due before is looked at then: to add up all deadlines for each small message costs more than it.
+    if (this.#isStopped || this.#timerAtMs <= nowMs + MAX_LATE_MS) return
     const { clock, link, mux, paths } = this.#setup
     const dueMs = Math.min(link.deadlineMs ?? Infinity, mux.deadlineMs ?? Infinity, paths.deadlineMs(nowMs))
     if (dueMs >= this.#timerAtMs || dueMs === Infinity) return
