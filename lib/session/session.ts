@@ -90,7 +90,7 @@ export class Session implements AsyncDisposable {
    * ERR_REACH_SESSION_LOST
    */
   open(service: string): SessionStream {
-    return this.#parts.opening.open(service, 'bytes').stream
+    return this.#parts.opening.open(service)
   }
 
   /**

@@ -39,7 +39,7 @@ export class StreamOpening {
 
   constructor(around: OpeningSurroundings) {
     this.#around = around
-    const open = () => this.open(DATAGRAM_SERVICE, 'bytes')
+    const open = () => this.#datagramStream(this.#open(DATAGRAM_SERVICE, 'bytes'))
     this.datagrams = new SessionDatagrams(open, around.onDatagram, () => around.clock.nowMs())
   }
 
@@ -47,30 +47,20 @@ export class StreamOpening {
    * @throws {ReachError} ERR_REACH_STREAM_REFUSED when there are too many, or the session takes none any more; why the
    * session is over
    */
-  open(service: string, carries: StreamContent): DatagramStream {
-    const { life, mux, clock } = this.#around
-    life.checkOpen()
-    const refusal = mux.openRefusal
-    if (refusal !== undefined) {
-      throw new ReachError('ERR_REACH_STREAM_REFUSED', `no stream can be opened: ${refusal}`, {
-        details: { reason: refusal },
-      })
-    }
-    const opened = this.#adopt(mux.open(service, clock.nowMs(), carries))
-    this.#around.opened()
-    return opened
+  open(service: string): SessionStream {
+    return this.#around.streams.adopt(this.#open(service, 'bytes'))
   }
 
   /** @throws {ReachError} as `open` does */
   openFlow(service: string): DatagramFlow {
-    const { stream, ...beside } = this.open(service, 'datagrams')
-    return this.#flowOf(stream, true, beside)
+    const mux = this.#open(service, 'datagrams')
+    return this.#flowOf(this.#around.streams.adopt(mux), mux, true)
   }
 
   /** The peer opens a stream: the one place where it is decided whether it gets what it asks for. */
   offered(mux: MuxStream): void {
     if (mux.service === DATAGRAM_SERVICE) {
-      this.datagrams.receive(this.#adopt(mux))
+      this.datagrams.receive(this.#datagramStream(mux))
       return
     }
     let decision
@@ -88,32 +78,48 @@ export class StreamOpening {
   }
 
   #serve(mux: MuxStream, decision: Exclude<OpenDecision, { kind: 'refused' }>): void {
-    const { stream, ...beside } = this.#adopt(mux)
-    const { peer } = this.#around
+    const { peer, streams } = this.#around
+    const stream = streams.adopt(mux)
     try {
       if (decision.kind === 'allowed') decision.serve(stream, peer)
-      else decision.serve(this.#flowOf(stream, false, beside), peer)
+      else decision.serve(this.#flowOf(stream, mux, false), peer)
     } catch {
       stream.reset('internal')
     }
   }
 
-  /** A stream, and the way for datagrams beside it: its id is the flow's. */
-  #adopt(mux: MuxStream): DatagramStream {
-    const { streams, carriers, activePath } = this.#around
-    return {
-      stream: streams.adopt(mux),
-      sendSealed: (bytes) => carriers.send(mux.id, bytes, activePath()),
-      receiveSealed: (take) => carriers.receive(mux.id, take),
+  #open(service: string, carries: StreamContent): MuxStream {
+    const { life, mux, clock } = this.#around
+    life.checkOpen()
+    const refusal = mux.openRefusal
+    if (refusal !== undefined) {
+      throw new ReachError('ERR_REACH_STREAM_REFUSED', `no stream can be opened: ${refusal}`, {
+        details: { reason: refusal },
+      })
     }
+    this.#around.opened()
+    return mux.open(service, clock.nowMs(), carries)
   }
 
-  #flowOf(stream: SessionStream, isOurs: boolean, beside: Omit<DatagramStream, 'stream'>): DatagramFlow {
+  #datagramStream(mux: MuxStream): DatagramStream {
+    return { stream: this.#around.streams.adopt(mux), ...this.#beside(mux) }
+  }
+
+  #flowOf(stream: SessionStream, mux: MuxStream, isOurs: boolean): DatagramFlow {
     const { clock } = this.#around
     return new DatagramFlow(stream, {
-      ...{ isOurs, ...beside },
+      ...{ isOurs, ...this.#beside(mux) },
       nowMs: () => clock.nowMs(),
       setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
     })
+  }
+
+  /** The way for datagrams beside a stream: its id is the flow's. */
+  #beside({ id }: MuxStream): Omit<DatagramStream, 'stream'> {
+    const { carriers, activePath } = this.#around
+    return {
+      sendSealed: (bytes) => carriers.send(id, bytes, activePath()),
+      receiveSealed: (take) => carriers.receive(id, take),
+    }
   }
 }

@@ -209,7 +209,7 @@ export class MuxCore implements StreamHost {
 
   #add(id: number, isOurs: boolean, subject: StreamSubject, nowMs: number): StreamRecord {
     const window = new ReceiveWindow(this.budget, this.options.maxWindow, nowMs)
-    const record = new StreamRecord(this, { id, isOurs, ...subject, window })
+    const record = new StreamRecord(this, id, isOurs, subject, window)
     this.streams.set(id, record)
     return record
   }

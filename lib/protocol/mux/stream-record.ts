@@ -73,19 +73,18 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
 
   constructor(
     host: StreamHost,
-    of: StreamSubject & {
-      readonly id: number
-      readonly isOurs: boolean
-      readonly window: ReceiveWindow
-    },
+    id: number,
+    isOurs: boolean,
+    { service, carries }: StreamSubject,
+    window: ReceiveWindow,
   ) {
     this.#host = host
-    this.id = of.id
-    this.isOurs = of.isOurs
-    this.service = of.service
-    this.carries = of.carries
-    this.window = of.window
-    this.opening = of.isOurs ? 'parked' : 'offered'
+    this.id = id
+    this.isOurs = isOurs
+    this.service = service
+    this.carries = carries
+    this.window = window
+    this.opening = isOurs ? 'parked' : 'offered'
   }
 
   /** The peer may speak of it. */
