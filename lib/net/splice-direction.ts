@@ -180,8 +180,8 @@ export class SpliceDirection implements ChunkReader {
     this.#target?.uncork()
   }
 
-  readonly #onWritten = (): void => {
-    if (this.#state !== 'writing' || this.#target?.writableLength !== 0) return
+  readonly #onWritten = (error?: Error | null): void => {
+    if (error || this.#state !== 'writing' || this.#target?.writableLength !== 0) return
     this.#giveBack(this.#retired)
     this.#retired = undefined
     this.#options.pace.onProgress(0)

@@ -3,6 +3,7 @@ import http from 'node:http'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import type { Session } from '../../lib/session/session.ts'
@@ -65,6 +66,88 @@ async function streamOver(t: ExecutionContext, streams: readonly SessionStream[]
   for (let waits = 0; !isOver() && waits < 300; waits++) await sleep(10)
   t.true(isOver())
 }
+
+test.serial('what is written and ended in one turn leaves in one piece', async (t) => {
+  let arrived = ''
+  const keep = accepting((stream) => {
+    stream.on('data', (bytes: Buffer) => (arrived += String(bytes))).on('end', () => stream.end())
+  })
+  const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { keep }))
+  const stream = quiet(here.open('keep'))
+  await once(stream, 'accepted')
+  const pieces = tlsWrites(t)
+  stream.write('one ')
+  stream.write('two ')
+  stream.write('three ')
+  stream.end('four')
+  t.is(pieces.length, 0)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.is(pieces.length, 1)
+  await once(stream.resume(), 'end')
+  t.is(arrived, 'one two three four')
+})
+
+/** Lengths of what all TLS connections of this process write from now on, until the test is over. */
+function tlsWrites(t: ExecutionContext): readonly number[] {
+  const lengths: number[] = []
+  const write: unknown = Reflect.get(TLSSocket.prototype, 'write')
+  if (typeof write !== 'function') throw new Error('a TLSSocket writes otherwise')
+  Reflect.set(
+    TLSSocket.prototype,
+    'write',
+    function (this: TLSSocket, bytes: Uint8Array, ...rest: unknown[]) {
+      lengths.push(bytes.length)
+      return Reflect.apply(write, this, [bytes, ...rest]) as unknown
+    },
+  )
+  t.teardown(() => Reflect.deleteProperty(TLSSocket.prototype, 'write'))
+  return lengths
+}
+
+test('who pauses in between, or wants text at last, gets everything in order', async (t) => {
+  const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { echo }))
+  const stream = quiet(here.open('echo'))
+  const numbers = Array.from({ length: 600 }, (_, i) => `${i}é `)
+  const parts: (Buffer | string)[] = []
+  stream.on('data', (part: Buffer | string) => {
+    parts.push(part)
+    if (parts.length % 7 !== 0) return
+    stream.pause()
+    setTimeout(() => stream.resume(), 2)
+  })
+  for (const [i, number] of numbers.entries()) {
+    stream.write(number)
+    if (i % 3 === 0) await new Promise((resolve) => setImmediate(resolve))
+    if (i === 300) {
+      while (
+        Buffer.concat(parts.map((part) => Buffer.from(part))).length < numbers.slice(0, 301).join('').length
+      ) {
+        await sleep(1)
+      }
+      stream.setEncoding('utf8')
+    }
+  }
+  stream.end()
+  await once(stream, 'end')
+  t.is(parts.map(String).join(''), numbers.join(''))
+  t.true(parts.some((part) => typeof part === 'string') && parts.some((part) => typeof part !== 'string'))
+})
+
+test('a read ahead of nobody who listens is for whoever reads next', async (t) => {
+  const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { echo }))
+  const stream = quiet(here.open('echo'))
+  const first = once(stream, 'data')
+  stream.write('one')
+  t.is(String((await first)[0]), 'one')
+  stream.pause()
+  stream.write('two')
+  await once(stream, 'readable')
+  t.is(String(stream.read()), 'two')
+  stream.end('three')
+  let rest = ''
+  for await (const part of stream) rest += String(part)
+  t.is(rest, 'three')
+})
 
 test('setTimeout tells of an idle stream, and leaves it alone', async (t) => {
   const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { echo }))

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { Duplex, PassThrough } from 'node:stream'
 import test from 'ava'
 import { MIN_READ_BYTES, ReadBufferPool } from '../../../lib/net/read-buffer.ts'
 import { SpliceDirection } from '../../../lib/net/splice-direction.ts'
 import { REST_MS, SplicePace } from '../../../lib/net/splice-pace.ts'
+import { WRITE_PAST } from '../../../lib/net/write-past.ts'
+import type { OnTaken } from '../../../lib/net/write-past.ts'
 import { VirtualClock } from '../../sim/virtual-clock.ts'
 
 /** A target whose writes are done when told so, as those of a slow receiver. */
@@ -21,12 +24,23 @@ class SlowTarget extends Duplex {
     // Nothing ever comes back.
   }
 
-  finishWrite(): void {
-    this.#done?.()
+  finishWrite(error?: Error): void {
+    this.#done?.(error)
   }
 }
 
-function direction() {
+/** The same, past the queue of its Writable. */
+class PastTarget extends SlowTarget {
+  [WRITE_PAST](chunk: Uint8Array, onTaken: OnTaken): void {
+    this._write(chunk, 'past', onTaken)
+  }
+
+  override write(): boolean {
+    throw new Error('not past the queue')
+  }
+}
+
+function direction(target = new SlowTarget()) {
   const clock = new VirtualClock()
   const pool = new ReadBufferPool()
   const pace = new SplicePace({
@@ -37,7 +51,6 @@ function direction() {
     onRelease: () => undefined,
     onRest: () => reader.rest(),
   })
-  const target = new SlowTarget()
   const reader: SpliceDirection = new SpliceDirection({ pool, maxReadBytes: Infinity, pace })
   let resumed = 0
   const source = { stream: new PassThrough(), leftover: undefined, allocates: false, onEnd: () => undefined }
@@ -55,16 +68,32 @@ function direction() {
   return { reader, target, pool, clock, read, resumedTimes: () => resumed }
 }
 
-test('reading stops while the system has not taken all, and goes on once it has', (t) => {
-  const { target, read, resumedTimes } = direction()
-  t.is(resumedTimes(), 1)
-  t.false(read(100).readOn)
-  t.is(resumedTimes(), 1)
-  target.finishWrite()
-  t.is(resumedTimes(), 2)
-  target.isFast = true
-  t.true(read(100).readOn)
-})
+for (const [where, Target] of [
+  ['behind', SlowTarget],
+  ['past', PastTarget],
+] as const) {
+  test(`${where} the queue: reading stops while not all is taken, and goes on once it is`, (t) => {
+    const { target, read, resumedTimes } = direction(new Target())
+    t.is(resumedTimes(), 1)
+    t.false(read(100).readOn)
+    t.is(resumedTimes(), 1)
+    target.finishWrite()
+    t.is(resumedTimes(), 2)
+    target.isFast = true
+    t.true(read(100).readOn)
+    t.is(target.written.length, 2)
+  })
+
+  test(`${where} the queue: a write that fails destroys the target, and nothing more is read`, async (t) => {
+    const { target, read, resumedTimes } = direction(new Target())
+    const failed = once(target, 'error')
+    t.false(read(100).readOn)
+    target.finishWrite(new Error('gone'))
+    t.deepEqual(await failed, [new Error('gone')])
+    t.is(resumedTimes(), 1)
+    t.true(target.destroyed)
+  })
+}
 
 test('a buffer of which bytes wait to be written is lent to nobody else', (t) => {
   const { target, pool, read } = direction()
