@@ -7,6 +7,9 @@ const MAX_SPARE = 256
 /** Ours: the same when nothing is: what a fast path has under way. */
 const MAX_SPARE_AT_REST = 64
 
+/** Ours: below this, a piece of its own costs more than fresh memory, which counts as pressure on the heap. */
+const TINY = 256
+
 /** Memory that pieces are cut from, front to back. */
 interface Block {
   readonly bytes: Uint8Array
@@ -35,29 +38,38 @@ export class SendMemory {
 
   /** Copies a chunk; answers the copy in pieces. */
   copy(chunk: Uint8Array): readonly Uint8Array[] {
+    if (chunk.length < TINY) return [Buffer.from(chunk)]
     const open = this.#open
     // Nearly always for a small chunk: a list that grows would be larger than what is in it.
-    if (open !== undefined && open.used + chunk.length <= BLOCK_LENGTH) return [this.#put(chunk, open)]
-    const pieces: Uint8Array[] = []
-    for (let at = 0; at < chunk.length;) {
-      const block = (this.#open ??= this.#begin())
-      const length = Math.min(chunk.length - at, BLOCK_LENGTH - block.used)
-      pieces.push(this.#put(length === chunk.length ? chunk : chunk.subarray(at, at + length), block))
-      at += length
-    }
-    return pieces
+    if (open === undefined || open.used + chunk.length >= BLOCK_LENGTH) return this.#fill([chunk])
+    const from = open.used
+    append(chunk, 0, open)
+    return [open.bytes.subarray(from, open.used)]
   }
 
-  /** Copies bytes into the open block, which has room for them; answers the copy. */
-  #put(bytes: Uint8Array, block: Block): Uint8Array {
-    const { length } = bytes
-    const piece =
-      length === BLOCK_LENGTH ? block.bytes : block.bytes.subarray(block.used, block.used + length)
-    piece.set(bytes)
-    block.used += length
-    block.unsent += length
-    if (block.used === BLOCK_LENGTH) this.#open = undefined
-    return piece
+  /** Copies chunks one behind the other; answers the copies in as few pieces as that takes. */
+  copyAll(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    return length < TINY ? [Buffer.concat(chunks)] : this.#fill(chunks)
+  }
+
+  #fill(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    let block = this.#open ?? this.#begin()
+    let from = block.used
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.length;) {
+        if (block.used === BLOCK_LENGTH) {
+          pieces.push(cut(block, from))
+          block = this.#begin()
+          from = 0
+        }
+        at += append(chunk, at, block)
+      }
+    }
+    if (block.used > from) pieces.push(cut(block, from))
+    this.#open = block.used === BLOCK_LENGTH ? undefined : block
+    return pieces
   }
 
   /** A piece, or a part of one, goes to the link as the bytes from `offset` on. */
@@ -90,4 +102,18 @@ export class SendMemory {
     this.#blocks.set(bytes.buffer, block)
     return block
   }
+}
+
+/** Copies as much of a chunk, from `at` on, as a block has room for; answers how much. */
+function append(chunk: Uint8Array, at: number, block: Block): number {
+  const length = Math.min(chunk.length - at, BLOCK_LENGTH - block.used)
+  block.bytes.set(length === chunk.length ? chunk : chunk.subarray(at, at + length), block.used)
+  block.used += length
+  block.unsent += length
+  return length
+}
+
+/** What was appended since `from`. */
+function cut({ bytes, used }: Block, from: number): Uint8Array {
+  return used - from === bytes.length ? bytes : bytes.subarray(from, used)
 }

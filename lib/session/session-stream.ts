@@ -31,10 +31,6 @@ const RESOLVED = Promise.resolve<undefined>(undefined)
 
 /** Ours: read ahead of the application; the window of the stream bounds the rest. */
 const READ_AHEAD = 64 * 1024
-/** Ours: below this, chunks are joined: a frame of many small pieces costs more than copying them once. */
-const JOIN_BELOW = 16 * 1024
-/** Ours: below this, a piece of its own costs more than fresh memory, which counts as pressure on the heap. */
-const TINY = 256
 /**
  * Ours: less than this is handed on as a copy, in memory that Node cuts from its pool: whoever keeps a small message would
  * keep the 32 KiB that it was received in, and each would be received somewhere else.
@@ -197,19 +193,19 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#send(this.#copy(chunk), callback)
+    this.#send(this.#around.memory.copy(chunk), callback)
   }
 
   /** @internal */
   [WRITE_PAST](chunk: Uint8Array, onTaken: OnTaken): void {
-    this.#send(this.#copy(chunk), onTaken, true)
+    this.#send(this.#around.memory.copy(chunk), onTaken, true)
   }
 
   override _writev(
     chunks: readonly { readonly chunk: Buffer }[],
     callback: (error?: Error | null) => void,
   ): void {
-    this.#send(this.#copies(chunks), callback)
+    this.#send(this.#around.memory.copyAll(chunks.map(({ chunk }) => chunk)), callback)
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -260,7 +256,11 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     return this.listenerCount('data', borrower.listener) === this.listenerCount('data') ? borrower : undefined
   }
 
-  /** @param isPast the callback may come before this returns: no Writable is behind it */
+  /**
+   * @param chunks copies, for the writer may use its memory again after the callback, while the link may have to send them
+   * once more
+   * @param isPast the callback may come before this returns: no Writable is behind it
+   */
   #send(chunks: readonly Uint8Array[], callback: OnTaken, isPast = false): void {
     if (this.#mux.isOver) {
       callback(new ReachError('ERR_REACH_STREAM_RESET', 'the stream is over'))
@@ -284,30 +284,6 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     const whenWritable = this.#whenWritable
     this.#whenWritable = undefined
     whenWritable?.(error)
-  }
-
-  /** The writer may use its memory again after the callback, while the link may have to send this once more. */
-  #copy(chunk: Uint8Array): readonly Uint8Array[] {
-    return chunk.length < TINY ? [Buffer.from(chunk)] : this.#around.memory.copy(chunk)
-  }
-
-  /** Copies of the chunks, small neighbours joined. */
-  #copies(chunks: readonly { readonly chunk: Buffer }[]): readonly Uint8Array[] {
-    const joined: Uint8Array[] = []
-    let small: Buffer[] = []
-    const flush = () => {
-      if (small.length > 0) joined.push(Buffer.concat(small))
-      small = []
-    }
-    for (const { chunk } of chunks) {
-      if (chunk.length < JOIN_BELOW) small.push(chunk)
-      else {
-        flush()
-        joined.push(...this.#copy(chunk))
-      }
-    }
-    flush()
-    return joined
   }
 
   /** What was written leaves, what comes is dropped. */

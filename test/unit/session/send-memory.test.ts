@@ -23,6 +23,24 @@ test('chunks that are no multiple of a block share blocks: nothing is allocated 
   t.is(new Set(pieces.map(({ buffer }) => buffer)).size, Math.ceil(120_000 / BLOCK_LENGTH))
 })
 
+test('chunks that are copied together are pieces of whole blocks, used again as any', (t) => {
+  const memory = new SendMemory()
+  memory.copy(filled(1000, 9))
+  const chunks = Array.from({ length: 300 }, (_, i) => filled(1 + ((i * 7919) % 1500), i % 251))
+  const whole = Buffer.concat(chunks)
+  const pieces = memory.copyAll(chunks)
+  for (const chunk of chunks) chunk.fill(255)
+  t.true(whole.equals(Buffer.concat(pieces)))
+  t.is(pieces.length, Math.ceil((1000 + whole.length) / BLOCK_LENGTH))
+  const [first] = memory.copyAll([filled(BLOCK_LENGTH, 1)])
+  t.is(
+    memory.copyAll([]).reduce((sum, { length }) => sum + length, 0),
+    0,
+  )
+  t.is(first?.buffer, pieces.at(-1)?.buffer, 'the last block goes on')
+  t.deepEqual(memory.copyAll([filled(3, 1), filled(0, 2), filled(2, 3)]), [Buffer.from([1, 1, 1, 3, 3])])
+})
+
 test('a block is used again once all of it is acknowledged, and not before', (t) => {
   const memory = new SendMemory()
   const [first] = memory.copy(filled(BLOCK_LENGTH, 1))
