@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isLending, LEND_TO } from './lending.ts'
 import { onreadSocket } from './onread.ts'
+import { isPlainSocket } from './plain-socket.ts'
 
 /** Who takes what a connection reads, and owns the buffers that it is read into. */
 export interface ChunkReader {
@@ -70,8 +71,7 @@ export function takeLeftover(connection: Duplex): Uint8Array | undefined {
 
 /** The system's handle of a plain socket, when it can be given to another one. */
 function socketHandle(connection: Duplex): object | undefined {
-  // Not `instanceof`: a TLSSocket is a Socket, too, and its handle is no use without it.
-  if (connection.constructor !== Socket) return undefined
+  if (!isPlainSocket(connection)) return undefined
   const handle: unknown = Reflect.get(connection, '_handle')
   if (typeof handle !== 'object' || handle === null) return undefined
   return 'useUserBuffer' in handle && 'readStop' in handle ? handle : undefined

@@ -1,5 +1,5 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { isPlainSocket } from './plain-socket.ts'
 
 /** Told when all of a chunk was taken, so that its memory can be used again, or why it can't be. */
 export type OnTaken = (error?: Error | null) => void
@@ -27,11 +27,6 @@ const BYTES = 'buffer' as BufferEncoding
 export function pastWriter(stream: Duplex): ((chunk: Uint8Array, onTaken: OnTaken) => void) | undefined {
   if (isPlainSocket(stream)) return (chunk, onTaken) => stream._write(chunk, BYTES, onTaken)
   return isPastWritable(stream) ? (chunk, onTaken) => stream[WRITE_PAST](chunk, onTaken) : undefined
-}
-
-function isPlainSocket(stream: Duplex): boolean {
-  // Not `instanceof`: a TLSSocket is a Socket, too.
-  return stream.constructor === Socket
 }
 
 function isPastWritable(stream: Duplex): stream is Duplex & PastWritable {

@@ -32,7 +32,7 @@ export class MuxInput implements FrameSink {
   /** Where the payload of the frame at hand goes; both undefined: nowhere, for its stream is over. */
   #receiver: StreamRecord | undefined
   #opening: Opening | undefined
-  /** It ends its direction of the stream. */
+  /** The frame at hand ends its sender's direction of the stream. */
   #isLast = false
   /** When the frames at hand came. */
   nowMs: number
@@ -129,7 +129,7 @@ export class MuxInput implements FrameSink {
     if (header.flags === 0 && header.length === 0) this.#spendNoise('frames that say nothing')
     if (isData) return this.#onData(record, header)
     this.#onWindowUpdate(record, header.length)
-    if ((header.flags & FRAME_FLAGS.fin) !== 0) this.#onFin(record)
+    if (this.#isLast) this.#onFin(record)
   }
 
   #onAck(record: StreamRecord): void {
