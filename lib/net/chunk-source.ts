@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import type { SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isLending, LEND_TO } from './lending.ts'
 import { onreadSocket } from './onread.ts'
@@ -77,26 +78,48 @@ function socketHandle(connection: Duplex): object | undefined {
   return 'useUserBuffer' in handle && 'readStop' in handle ? handle : undefined
 }
 
-function rewrap(handle: object, shell: Duplex, reader: ChunkReader): Socket {
+/** A socket with the handle of another one. */
+interface Rewrapped {
+  readonly socket: Socket
+  readonly exchange: ChunkSource['exchange']
+}
+
+function rewrap(handle: object, shell: Duplex, reader: ChunkReader): Rewrapped {
+  let current: Uint8Array | undefined
   const onread = {
-    buffer: () => reader.nextBuffer(),
+    buffer: () => {
+      const next = reader.nextBuffer()
+      // To be given the same one again costs Node more than to be given nothing, which means the same.
+      if (next === current) return undefined
+      current = next
+      return next
+    },
     callback: (count: number, buffer: Uint8Array) => reader.onChunk(buffer, count),
   }
   if (shell instanceof Socket) shell.setTimeout(0)
   Reflect.set(shell, '_handle', null)
   const options = { handle, onread, allowHalfOpen: true }
-  const socket = new Socket(options)
-  // It started to read at birth, but nothing comes in before the event loop turns.
-  return socket.pause()
+  const socket = new Socket(options as SocketConstructorOpts)
+  const exchange = onreadSocket(socket)?.exchange
+  return {
+    // It started to read at birth, but nothing comes in before the event loop turns.
+    socket: socket.pause(),
+    exchange:
+      exchange &&
+      ((buffer) => {
+        current = buffer
+        exchange(buffer)
+      }),
+  }
 }
 
-function readSocket(socket: Socket, leftover: Uint8Array | undefined): ChunkSource {
+function readSocket({ socket, exchange }: Rewrapped, leftover: Uint8Array | undefined): ChunkSource {
   return {
     stream: socket,
     leftover,
     allocates: false,
     resume: () => void socket.resume(),
-    exchange: onreadSocket(socket)?.exchange,
+    exchange,
     onEnd: (callback) => void socket.once('end', () => verifyEnd(socket, callback)),
   }
 }

@@ -96,7 +96,7 @@ class Gatherer {
 
   flush(): void {
     if (this.#from === this.#to) return
-    const bytes = this.#block.subarray(this.#from, this.#to)
+    const bytes = new Uint8Array(this.#block.buffer, this.#from, this.#to - this.#from)
     this.#from = this.#to
     const wasKept = this.#isKept
     this.#isKept = true // should the receiver throw

@@ -1,3 +1,5 @@
+import { unclearedMemory } from '../base/uncleared-memory.ts'
+
 /** Ours: holds one TLS record or a burst of small messages; an idle connection keeps no more than this. */
 export const MIN_READ_BYTES = 16 * 1024
 
@@ -83,7 +85,7 @@ export class ReadBufferPool {
   borrow(bytes: number): Uint8Array | undefined {
     if (this.#lentBytes + bytes > this.#maxLentBytes) return undefined
     this.#lentBytes += bytes
-    return this.#spares.get(bytes)?.pop() ?? Buffer.allocUnsafeSlow(bytes)
+    return this.#spares.get(bytes)?.pop() ?? unclearedMemory(bytes)
   }
 
   /** Takes a borrowed buffer back. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { unclearedMemory } from '../base/uncleared-memory.ts'
 import type { ChunkReader, ChunkSource } from './chunk-source.ts'
 import { MIN_READ_BYTES, ReadSize } from './read-buffer.ts'
 import type { ReadBufferPool } from './read-buffer.ts'
@@ -40,7 +41,7 @@ export class SpliceDirection implements ChunkReader {
   readonly #options: SpliceDirectionOptions
   readonly #size: ReadSize
   /** Kept for life: somewhere to read to when nothing is lent. */
-  readonly #small = Buffer.allocUnsafeSlow(MIN_READ_BYTES)
+  readonly #small = unclearedMemory(MIN_READ_BYTES)
   /** Where the next read goes. */
   #buffer: Uint8Array = this.#small
   /** A borrowed buffer that is not read into any more, but of which bytes wait to be written. */
@@ -50,6 +51,8 @@ export class SpliceDirection implements ChunkReader {
   #writePast: ReturnType<typeof pastWriter>
   /** Something that was written past the queue of the target was not taken yet. */
   #isPending = false
+  /** All goes past the queue of the target, one chunk at a time: it is always empty, and needs not be asked. */
+  #isDirect = false
   #state: DirectionState = 'idle'
   #isGathering = false
   #rests = 0
@@ -76,6 +79,7 @@ export class SpliceDirection implements ChunkReader {
     this.#source = source
     this.#target = target
     this.#writePast = pastWriter(target)
+    this.#isDirect = this.#writePast !== undefined && !source.allocates
     source.onEnd(() => this.#end())
     const { leftover } = source
     if (leftover === undefined || this.#carry(leftover)) this.#read()
@@ -135,35 +139,48 @@ export class SpliceDirection implements ChunkReader {
   #carry(chunk: Uint8Array): boolean {
     this.#bytes += chunk.length
     this.#options.pace.onProgress(chunk.length)
-    const target = this.#target
-    if (target === undefined || !target.writable) return false
-    this.#write(target, chunk)
-    if (this.#mustWait(target)) this.#state = 'writing'
+    if (this.#isDirect) this.#writeNow(chunk)
+    else this.#write(chunk)
+    if (this.#state === 'ended') return false
+    if (this.#mustWait()) this.#state = 'writing'
     else if (this.#options.pace.mustHold()) this.#state = 'held'
     else return true
     return false
   }
 
-  #write(target: Duplex, chunk: Uint8Array): void {
+  #writeNow(chunk: Uint8Array): void {
+    this.#isPending = true
+    this.#writePast?.(chunk, this.#onTaken)
+  }
+
+  #write(chunk: Uint8Array): void {
+    const target = this.#target
+    if (target?.writable !== true) {
+      this.#state = 'ended'
+      return
+    }
     const isGathered = this.#source?.allocates === true && chunk.length >= MIN_GATHERED_BYTES
     if (this.#writePast !== undefined && !isGathered && !this.#isPending && target.writableLength === 0) {
-      this.#isPending = true
-      this.#writePast(chunk, this.#onTaken)
+      this.#writeNow(chunk)
       return
     }
     if (isGathered) this.#gather(target)
     target.write(chunk, this.#onWritten)
   }
 
-  #mustWait(target: Duplex): boolean {
-    if (this.#source?.allocates === true) return target.writableLength > MAX_GATHERED_BYTES
-    return this.#isPending || target.writableLength > 0
+  #mustWait(): boolean {
+    if (this.#isDirect) return this.#isPending
+    const waiting = this.#target?.writableLength ?? 0
+    if (this.#source?.allocates === true) return waiting > MAX_GATHERED_BYTES
+    return waiting > 0
   }
 
   readonly #onTaken = (error?: Error | null): void => {
     this.#isPending = false
-    if (error) this.#target?.destroy(error)
-    else this.#onWritten()
+    if (error) {
+      this.#state = 'ended'
+      this.#target?.destroy(error)
+    } else this.#onWritten()
   }
 
   /** A TLS record has 16 KiB: those that come in one turn of the event loop leave in one write. */

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { Fifo } from '../base/fifo.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
+import { unclearedMemory } from '../base/uncleared-memory.ts'
 import { readGathered } from '../net/gathered-reader.ts'
 import type { DatagramCarrier } from './datagram-carrier.ts'
 
@@ -49,7 +50,7 @@ export interface PathPipeEvents {
 const HIGH_WATER = 256 * 1024
 
 /** Chunks are joined here for one write. One for all pipes: it is free again when the write returns. */
-const scratch = Buffer.allocUnsafeSlow(2 * HIGH_WATER)
+const scratch = unclearedMemory(2 * HIGH_WATER)
 
 const NOTHING = new Uint8Array(0)
 
@@ -146,7 +147,8 @@ export class PathPipe {
 
   #write(bytes: Uint8Array): void {
     this.#waiting++
-    this.#stream.write(bytes, this.#onWritten)
+    if (this.#isTls && this.#waiting === 1 && bytes.length > 0) this.#stream._write(bytes, 'buffer' as BufferEncoding, this.#onWritten)
+    else this.#stream.write(bytes, this.#onWritten)
   }
 
   readonly #onWritten = (): void => {
@@ -166,13 +168,13 @@ export class PathPipe {
     if (first === undefined || this.#gathered.length === 0) return first ?? NOTHING
     const length = this.#gatheredLength
     const isTakenAtOnce = this.#isTls && this.#waiting === 0
-    const into = isTakenAtOnce && length <= scratch.length ? scratch : Buffer.allocUnsafe(length)
+    const into = isTakenAtOnce && length <= scratch.length ? new Uint8Array(scratch.buffer, 0, length) : Buffer.allocUnsafe(length)
     let at = 0
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = this.#gathered.shift()) {
       into.set(chunk, at)
       at += chunk.length
     }
-    return into.subarray(0, length)
+    return into
   }
 
   #lost(): void {

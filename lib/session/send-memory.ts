@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { unclearedMemory } from '../base/uncleared-memory.ts'
 
 /** Ours: as a full turn of a stream on the link, so that most frames are one piece. */

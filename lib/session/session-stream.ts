@@ -70,6 +70,10 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
   #dropped = 0
   /** Who reads, if it promises to say when it does not need what it has read. */
   #borrower: Borrower | undefined
+  /** A chunk was given before. */
+  #hasGiven = false
+  /** Chunks are told as text. */
+  #isText = false
 
   constructor(mux: MuxStream, around: StreamSurroundings) {
     super({ readableHighWaterMark: READ_AHEAD, writableHighWaterMark: WRITE_AHEAD })
@@ -129,7 +133,7 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     this.#unread += bytes.length
     const borrower = this.#soleBorrower() // those who listen now are told: later there may be others
     const isCopied = borrower === undefined && bytes.length < COPIED_BELOW
-    if (this.#give(isCopied ? Buffer.from(bytes) : asBuffer(bytes))) this.#consume()
+    if (this.#give(isCopied ? copyOf(bytes) : asBuffer(bytes))) this.#consume()
     if (isCopied) return 'nobody'
     // What was emitted at once the borrower knows of; what waits in the stream will be the reader's.
     return this.readableLength === 0 && borrower !== undefined ? borrower : 'keeper'
@@ -188,8 +192,24 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     return true
   }
 
+  override setEncoding(encoding: BufferEncoding): this {
+    this.#isText = true
+    return super.setEncoding(encoding)
+  }
+
   override _read(): void {
     this.#consume()
+  }
+
+  /**
+   * As of Writable. A small chunk that the session takes at once, as nearly always when somebody writes one message at a
+   * time, goes past its queue: it would do nothing but call back.
+   */
+  override write(chunk: unknown, encoding?: BufferEncoding | OnTaken, callback?: OnTaken): boolean {
+    const isTaken = encoding === undefined && chunk instanceof Uint8Array && this.#takesNow(chunk.length)
+    if (!isTaken) return super.write(chunk, encoding as BufferEncoding, callback)
+    this.#pass(this.#around.memory.copy(chunk))
+    return true
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -238,15 +258,14 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
 
   /**
    * Hands a chunk to who listens, or puts it into the stream. As `push` would, but for the look ahead that this makes for each
-   * chunk, a `nextTick` that costs as much as all else of a small one: somebody who listens reads on anyway.
+   * chunk, a `nextTick` that costs as much as all else of a small one: somebody who listens reads on anyway. The first one
+   * goes by `push`, so that Node knows that something was read.
    * @returns true when more may come
    */
   #give(chunk: Buffer): boolean {
-    const isAwaited = this.readableFlowing === true && this.readableLength === 0 && this.readableDidRead
-    if (!isAwaited || this.readableEncoding !== null || this.listenerCount('data') === 0)
-      return this.push(chunk)
-    this.emit('data', chunk)
-    return true
+    const isAwaited = this.#hasGiven && !this.#isText && this.readableFlowing === true && this.readableLength === 0
+    this.#hasGiven = true
+    return (isAwaited && this.emit('data', chunk)) || this.push(chunk)
   }
 
   /** Who reads, if nobody else does. */
@@ -266,15 +285,26 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
       callback(new ReachError('ERR_REACH_STREAM_RESET', 'the stream is over'))
       return
     }
+    if (!this.#pass(chunks)) this.#whenWritable = callback
+    else if (isPast) callback()
+    // Called at once, the Writable would make a `nextTick` of it, which costs as much as the rest of a small write.
+    else void RESOLVED.then(callback)
+  }
+
+  /** Nothing of what was written before waits, here or in the mux, and so much more makes nobody wait. */
+  #takesNow(length: number): boolean {
+    if (length >= WRITE_AHEAD || this.#mux.isOver || this.#mux.queuedLength > 0) return false
+    return this.writable && this.writableLength === 0 && this.writableCorked === 0
+  }
+
+  /** Gives chunks to the mux; false when it would rather not have more. */
+  #pass(chunks: readonly Uint8Array[]): boolean {
     if (!this.#isAccepted && !this.#mux.isOurs) this.accept()
     let takesMore = true
     for (const chunk of chunks) takesMore = this.#mux.write(chunk)
     this.touch()
-    if (!takesMore) this.#whenWritable = callback
-    else if (isPast) callback()
-    // Called at once, the Writable would make a `nextTick` of it, which costs as much as the rest of a small write.
-    else void RESOLVED.then(callback)
     this.#around.touched()
+    return takesMore
   }
 
   /** All of the peer's direction has come before it reset the stream: whoever reads gets it whole. */
@@ -308,6 +338,13 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     this.#mux.consume(length, this.#around.nowMs())
     this.#around.touched()
   }
+}
+
+/** As `Buffer.from`, which has to look first at what it is given. */
+function copyOf(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafe(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
