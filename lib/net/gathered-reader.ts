@@ -6,8 +6,11 @@ import { onreadSocket } from './onread.ts'
 
 /** What a {@link readGathered} tells. */
 export interface GatheredEvents {
-  /** @returns true when nobody needs the bytes any more; else they are the receiver's, and nobody writes to them later */
-  onBytes(bytes: Uint8Array): boolean
+  /**
+   * Those bytes of a block from `from` up to `to`.
+   * @returns true when nobody needs them any more; else they are the receiver's, and nobody writes to them later
+   */
+  onBytes(block: Uint8Array, from: number, to: number): boolean
   /** The other side has ended its direction, after all of its bytes. */
   onEnd(): void
 }
@@ -30,13 +33,13 @@ const SMALL_TURNS = 8
 export function readGathered(stream: Duplex, events: GatheredEvents): void {
   stream.pause()
   const leftover = takeLeftover(stream)
-  if (leftover !== undefined) events.onBytes(leftover)
+  if (leftover !== undefined) events.onBytes(leftover, 0, leftover.length)
   const socket = stream instanceof TLSSocket ? onreadSocket(stream) : undefined
   if (socket === undefined) {
-    stream.on('data', (chunk: Uint8Array) => events.onBytes(chunk))
+    stream.on('data', (chunk: Uint8Array) => events.onBytes(chunk, 0, chunk.length))
     stream.once('end', () => events.onEnd())
   } else {
-    const gatherer = new Gatherer((bytes) => events.onBytes(bytes))
+    const gatherer = new Gatherer((block, from, to) => events.onBytes(block, from, to))
     socket.readInto(
       gatherer.block,
       () => gatherer.nextBuffer(),
@@ -52,7 +55,7 @@ export function readGathered(stream: Duplex, events: GatheredEvents): void {
 
 /** Fills blocks from front to back, and tells what was filled since it last did. */
 class Gatherer {
-  readonly #onBytes: (bytes: Uint8Array) => boolean
+  readonly #onBytes: GatheredEvents['onBytes']
   #block = unclearedMemory(SMALL_BLOCK)
   /** What is filled and was not told. */
   #from = 0
@@ -64,7 +67,7 @@ class Gatherer {
   #isKept = false
   #smallTurns = 0
 
-  constructor(onBytes: (bytes: Uint8Array) => boolean) {
+  constructor(onBytes: GatheredEvents['onBytes']) {
     this.#onBytes = onBytes
   }
 
@@ -96,11 +99,11 @@ class Gatherer {
 
   flush(): void {
     if (this.#from === this.#to) return
-    const bytes = new Uint8Array(this.#block.buffer, this.#from, this.#to - this.#from)
+    const from = this.#from
     this.#from = this.#to
     const wasKept = this.#isKept
     this.#isKept = true // should the receiver throw
-    this.#isKept = !this.#onBytes(bytes) || wasKept
+    this.#isKept = !this.#onBytes(this.#block, from, this.#to) || wasKept
   }
 
   /** Large when much has come at once: the block was filled without a rest. */

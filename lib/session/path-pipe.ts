@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { copyTo } from '../base/byte-views.ts'
 import { Fifo } from '../base/fifo.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
 import { unclearedMemory } from '../base/uncleared-memory.ts'
@@ -38,8 +39,11 @@ export interface PathAbout extends PathFacts {
 
 /** What a pipe tells whoever drives it. */
 export interface PathPipeEvents {
-  /** @returns true when nobody needs the bytes any more; else they are the receiver's from now on */
-  onBytes(bytes: Uint8Array): boolean
+  /**
+   * Those bytes of a block from `from` up to `to` came in.
+   * @returns true when nobody needs them any more; else they are the receiver's from now on
+   */
+  onBytes(block: Uint8Array, from: number, to: number): boolean
   /** It has room again after `takesMore` answered false. */
   onRoom(): void
   /** It is over, and nothing more comes. Called once. */
@@ -98,7 +102,7 @@ export class PathPipe {
     const stream = this.#stream
     stream.once('close', () => this.#lost())
     readGathered(stream, {
-      onBytes: (bytes) => this.#isOver || this.#events.onBytes(bytes),
+      onBytes: (block, from, to) => this.#isOver || this.#events.onBytes(block, from, to),
       onEnd: () => this.#lost(),
     })
     if (stream.destroyed) this.#lost()
@@ -171,7 +175,7 @@ export class PathPipe {
     const into = isTakenAtOnce && length <= scratch.length ? new Uint8Array(scratch.buffer, 0, length) : Buffer.allocUnsafe(length)
     let at = 0
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = this.#gathered.shift()) {
-      into.set(chunk, at)
+      copyTo(into, chunk, at)
       at += chunk.length
     }
     return into

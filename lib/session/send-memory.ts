@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { copyTo, viewOf } from '../base/byte-views.ts'
 import { unclearedMemory } from '../base/uncleared-memory.ts'
 
 /** Ours: as a full turn of a stream on the link, so that most frames are one piece. */
@@ -10,6 +11,12 @@ const MAX_SPARE_AT_REST = 64
 
 /** Ours: below this, a piece of its own costs more than fresh memory, which counts as pressure on the heap. */
 const TINY = 256
+
+/**
+ * Ours: less is not looked up. The headers of frames, which come in between, have 12 bytes; a block of which a splinter is as
+ * short is left to the garbage collector.
+ */
+const UNTRACKED = 16
 
 /** Memory that pieces are cut from, front to back. */
 interface Block {
@@ -45,7 +52,7 @@ export class SendMemory {
     if (open === undefined || open.used + chunk.length >= BLOCK_LENGTH) return this.#fill([chunk])
     const from = open.used
     append(chunk, 0, open)
-    return [open.bytes.subarray(from, open.used)]
+    return [viewOf(open.bytes, from, open.used)]
   }
 
   /** Copies chunks one behind the other; answers the copies in as few pieces as that takes. */
@@ -75,7 +82,7 @@ export class SendMemory {
 
   /** A piece, or a part of one, goes to the link as the bytes from `offset` on. */
   sending(piece: Uint8Array, offset: number): void {
-    const block = this.#blocks.get(piece.buffer)
+    const block = piece.length < UNTRACKED ? undefined : this.#blocks.get(piece.buffer)
     if (block === undefined) return
     block.unsent -= piece.length
     block.sentTo = offset + piece.length
@@ -108,7 +115,7 @@ export class SendMemory {
 /** Copies as much of a chunk, from `at` on, as a block has room for; answers how much. */
 function append(chunk: Uint8Array, at: number, block: Block): number {
   const length = Math.min(chunk.length - at, BLOCK_LENGTH - block.used)
-  block.bytes.set(length === chunk.length ? chunk : chunk.subarray(at, at + length), block.used)
+  copyTo(block.bytes, length === chunk.length ? chunk : viewOf(chunk, at, at + length), block.used)
   block.used += length
   block.unsent += length
   return length
@@ -116,5 +123,5 @@ function append(chunk: Uint8Array, at: number, block: Block): number {
 
 /** What was appended since `from`. */
 function cut({ bytes, used }: Block, from: number): Uint8Array {
-  return used - from === bytes.length ? bytes : bytes.subarray(from, used)
+  return used - from === bytes.length ? bytes : viewOf(bytes, from, used)
 }

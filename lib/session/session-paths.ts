@@ -78,10 +78,10 @@ export class SessionPaths {
     const { clock, link, carriers, loans } = this.#around
     const later = (delayMs: number, callback: () => void) => clock.setTimer(delayMs, callback)
     const pipe = new PathPipe(path, about, stream, later, {
-      onBytes: (bytes) => {
+      onBytes: (block, from, to) => {
         const nowMs = clock.nowMs()
         loans.begin()
-        link.receive(path, bytes, nowMs)
+        link.receive(path, block, nowMs, from, to)
         return this.#around.pump(nowMs) && loans.areSettled
       },
       onRoom: () => this.#around.pump(),

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { copyTo } from '../base/byte-views.ts'
 import { ReachError } from '../base/errors.ts'
 import type { Timer } from '../base/runtime.ts'
 import { LEND_TO } from '../net/lending.ts'
@@ -343,7 +344,7 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
 /** As `Buffer.from`, which has to look first at what it is given. */
 function copyOf(bytes: Uint8Array): Buffer {
   const copy = Buffer.allocUnsafe(bytes.length)
-  copy.set(bytes)
+  copyTo(copy, bytes, 0)
   return copy
 }
 

@@ -29,15 +29,15 @@ export class LinkInput implements RecordSink {
     this.#core = core
   }
 
-  /** Bytes came in over a path, which the link may not know any more. */
-  receive(id: number, bytes: Uint8Array, nowMs: number): void {
+  /** Those bytes of a chunk from `start` up to `end` came in over a path, which the link may not know any more. */
+  receive(id: number, bytes: Uint8Array, nowMs: number, start: number, end: number): void {
     const from = this.#core.paths.get(id)
     if (from === undefined) return
     from.liveness.heard(nowMs)
     this.#from = from
     this.#nowMs = nowMs
     try {
-      from.parser.push(bytes, this)
+      from.parser.push(bytes, this, start, end)
     } catch (error) {
       const broken = asViolation(error)
       if (from.isAttached) this.#core.fail(broken, { code: CLOSE_CODES.protocol, reason: broken.message })

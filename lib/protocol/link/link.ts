@@ -170,11 +170,11 @@ export class Link {
   }
 
   /**
-   * Bytes came in over a path. They are the link's from now on: `data` effects are views of them.
-   * What breaks the protocol ends the link (or only the path, before it is attached).
+   * Bytes came in over a path, or those of them from `start` up to `end`. They are the link's from now on: `data` effects
+   * are views of them. What breaks the protocol ends the link (or only the path, before it is attached).
    */
-  receive(path: number, bytes: Uint8Array, nowMs: number): void {
-    this.#input.receive(path, bytes, nowMs)
+  receive(path: number, bytes: Uint8Array, nowMs: number, start = 0, end = bytes.length): void {
+    this.#input.receive(path, bytes, nowMs, start, end)
     this.#core.afterInput()
   }
 

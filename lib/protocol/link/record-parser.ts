@@ -1,3 +1,4 @@
+import { viewOf } from '../../base/byte-views.ts'
 import { ReachError } from '../../base/errors.ts'
 import { offsetIn, u24In } from './offset.ts'
 import {
@@ -49,38 +50,37 @@ export class RecordParser {
   }
 
   /**
-   * Takes the next bytes of the path, however they are cut.
+   * Takes the next bytes of the path, however they are cut: those of a chunk from `from` up to `to`.
    * @throws {ReachError} ERR_REACH_DECODE for a length that is not allowed or a type that must be understood and is
    * not, and whatever the sink throws. Close the path then: there is no way back into step.
    */
-  push(chunk: Uint8Array, sink: RecordSink): void {
-    let at = 0
-    while (at < chunk.length) {
-      if (this.#expected === 'payload' || this.#expected === 'skip') at += this.#pass(chunk, at, sink)
-      else if (this.#isWholeDataHeader(chunk, at)) at += this.#startData(chunk, at)
-      else at += this.#collect(chunk, at, sink)
+  push(chunk: Uint8Array, sink: RecordSink, from = 0, to = chunk.length): void {
+    let at = from
+    while (at < to) {
+      if (this.#expected === 'payload' || this.#expected === 'skip') at += this.#pass(chunk, at, to, sink)
+      else if (this.#isWholeDataHeader(chunk, at, to)) at += this.#startData(chunk, at)
+      else at += this.#collect(chunk, at, to, sink)
     }
   }
 
-  #pass(chunk: Uint8Array, at: number, sink: RecordSink): number {
+  #pass(chunk: Uint8Array, at: number, to: number, sink: RecordSink): number {
     const isPayload = this.#expected === 'payload'
-    const taken = Math.min(this.#left, chunk.length - at)
+    const taken = Math.min(this.#left, to - at)
     this.#left -= taken
     if (this.#left === 0) this.#expected = 'header'
     if (isPayload) {
       const offset = this.#offset
       this.#offset += taken
       // Most chunks lie within one payload: no view is needed then.
-      const bytes = taken === chunk.length ? chunk : chunk.subarray(at, at + taken)
+      const bytes = taken === chunk.length ? chunk : viewOf(chunk, at, at + taken)
       sink.onData(offset, bytes, this.#type === RECORD_TYPES.dataAck && this.#left === 0)
     }
     return taken
   }
 
   /** What stands in front of a payload is here in one piece, as nearly always. */
-  #isWholeDataHeader(chunk: Uint8Array, at: number): boolean {
-    if (this.#expected !== 'header' || this.#heldLength > 0 || chunk.length - at < DATA_HEADER_LENGTH)
-      return false
+  #isWholeDataHeader(chunk: Uint8Array, at: number, to: number): boolean {
+    if (this.#expected !== 'header' || this.#heldLength > 0 || to - at < DATA_HEADER_LENGTH) return false
     return isData(chunk[at])
   }
 
@@ -91,10 +91,10 @@ export class RecordParser {
   }
 
   /** Waits until all bytes are there that are expected; they are copied only when they come in pieces. */
-  #collect(chunk: Uint8Array, at: number, sink: RecordSink): number {
+  #collect(chunk: Uint8Array, at: number, to: number, sink: RecordSink): number {
     const needed = this.#expectedLength()
-    const taken = Math.min(needed - this.#heldLength, chunk.length - at)
-    const piece = chunk.subarray(at, at + taken)
+    const taken = Math.min(needed - this.#heldLength, to - at)
+    const piece = viewOf(chunk, at, at + taken)
     if (taken === needed) {
       this.#complete(piece, sink)
       return taken

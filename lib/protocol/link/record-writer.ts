@@ -1,3 +1,4 @@
+import { copyTo, viewOf } from '../../base/byte-views.ts'
 import { DATA_HEADER_LENGTH, OFFSET_LENGTH, RECORD_TYPES } from './record-type.ts'
 import { lowerHalf, upperHalf } from './offset.ts'
 
@@ -21,7 +22,7 @@ export class RecordWriter {
 
   /** What was written since the last `take`. */
   take(): Uint8Array {
-    const taken = this.#slab.subarray(this.#start, this.#end)
+    const taken = viewOf(this.#slab, this.#start, this.#end)
     this.#start = this.#end
     return taken
   }
@@ -55,7 +56,7 @@ export class RecordWriter {
 
   bytes(value: Uint8Array): this {
     const start = this.#room(value.length)
-    this.#slab.set(value, start)
+    copyTo(this.#slab, value, start)
     return this
   }
 

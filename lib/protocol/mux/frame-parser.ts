@@ -1,3 +1,4 @@
+import { viewOf } from '../../base/byte-views.ts'
 import { decodeFrameHeader, FRAME_HEADER_LENGTH, FRAME_TYPES } from './frame.ts'
 import type { FrameHeader } from './frame.ts'
 
@@ -48,7 +49,7 @@ export class FrameParser {
     const length = Math.min(this.#payloadLeft, chunk.length - at)
     this.#payloadLeft -= length
     // Most chunks of bulk data lie within one payload: no view is needed then.
-    sink.onPayload(length === chunk.length ? chunk : chunk.subarray(at, at + length), this.#payloadLeft)
+    sink.onPayload(length === chunk.length ? chunk : viewOf(chunk, at, at + length), this.#payloadLeft)
     return length
   }
 
