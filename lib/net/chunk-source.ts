@@ -1,5 +1,4 @@
 import { Socket } from 'node:net'
-import type { SocketConstructorOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isLending, LEND_TO } from './lending.ts'
 import { onreadSocket } from './onread.ts'
@@ -99,7 +98,7 @@ function rewrap(handle: object, shell: Duplex, reader: ChunkReader): Rewrapped {
   if (shell instanceof Socket) shell.setTimeout(0)
   Reflect.set(shell, '_handle', null)
   const options = { handle, onread, allowHalfOpen: true }
-  const socket = new Socket(options as SocketConstructorOpts)
+  const socket = new Socket(options)
   const exchange = onreadSocket(socket)?.exchange
   return {
     // It started to read at birth, but nothing comes in before the event loop turns.

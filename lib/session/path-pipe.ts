@@ -54,9 +54,12 @@ export interface PathPipeEvents {
 const HIGH_WATER = 256 * 1024
 
 /** Chunks are joined here for one write. One for all pipes: it is free again when the write returns. */
-const scratch = unclearedMemory(2 * HIGH_WATER)
+const scratch = unclearedMemory(2 * HIGH_WATER).buffer
 
 const NOTHING = new Uint8Array(0)
+
+/** What Node calls bytes where it asks for the encoding of a text. */
+const BYTES = 'buffer' as BufferEncoding
 
 /** Ours: how long the last words of a path may take. */
 const FAREWELL_MS = 2000
@@ -77,6 +80,8 @@ export class PathPipe {
   /** Somebody has asked, and there was none. */
   #isRoomWanted = false
   #isOver = false
+  /** To be said before the end, which is due; undefined: it is not. */
+  #lastBytes: Uint8Array | undefined
 
   /** @param later makes a timer */
   constructor(
@@ -94,7 +99,7 @@ export class PathPipe {
     this.#isTls = stream instanceof TLSSocket
     stream.on('error', () => undefined) // 'close' follows
     // Something of the handshake may still be under way: room is there behind it.
-    if (stream.writableLength > 0) this.#write(NOTHING)
+    if (stream.writableLength > 0) this.#whenEmpty()
   }
 
   /** Reads from now on, and hears of its end. */
@@ -127,21 +132,21 @@ export class PathPipe {
   }
 
   flush(): void {
-    if (this.#gatheredLength === 0) return
+    if (this.#gatheredLength === 0 || this.#waiting > 0) return
     const bytes = this.#joined()
     this.#gatheredLength = 0
     this.#write(bytes)
   }
 
   /** Says the last words, if it still can, and ends. */
-  close(lastBytes?: Uint8Array): void {
+  close(lastBytes: Uint8Array = NOTHING): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (lastBytes !== undefined && lastBytes.length > 0) this.#stream.write(lastBytes)
+    this.#lastBytes = lastBytes
     const timer = this.#later(FAREWELL_MS, () => this.#stream.destroy())
     this.#stream.once('close', () => timer.cancel())
     this.#stream.resume() // the peer's end closes it
-    this.#stream.end()
+    if (this.#waiting === 0) this.#end()
   }
 
   destroy(): void {
@@ -149,30 +154,53 @@ export class PathPipe {
     this.#stream.destroy()
   }
 
+  /**
+   * To TLS past the queue of its Writable, which is of no use: nothing is written while something waits. It is the same
+   * `_write` that its own Writable calls, so one at a time, and its end behind it: Node aborts the process otherwise.
+   */
   #write(bytes: Uint8Array): void {
     this.#waiting++
-    if (this.#isTls && this.#waiting === 1 && bytes.length > 0) this.#stream._write(bytes, 'buffer' as BufferEncoding, this.#onWritten)
+    if (this.#isTls) this.#stream._write(bytes, BYTES, this.#onWritten)
     else this.#stream.write(bytes, this.#onWritten)
   }
 
-  readonly #onWritten = (): void => {
+  /** Waits until what others have written has left. */
+  #whenEmpty(): void {
+    this.#waiting++
+    this.#stream.write(NOTHING, this.#onWritten)
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
     this.#waiting--
-    if (this.#isOver || !this.#isRoomWanted) return
-    this.#isRoomWanted = false
-    this.#events.onRoom()
+    if (error) this.#stream.destroy(error)
+    else if (this.#isOver) this.#end()
+    else {
+      this.flush()
+      if (!this.#isRoomWanted) return
+      this.#isRoomWanted = false
+      this.#events.onRoom()
+    }
+  }
+
+  #end(): void {
+    if (this.#lastBytes === undefined) return // nobody has said so
+    if (this.#lastBytes.length > 0) this.#stream.write(this.#lastBytes)
+    this.#stream.end()
   }
 
   /**
-   * One chunk for one write: TLS encrypts that as it is, where it would first allocate and copy several. When nothing
-   * else is being written, TLS has encrypted or copied all of it by the time that `write` returns (Node's TLSWrap::DoWrite,
-   * the same from 18 to 24), so that the memory can be used again; whatever is no TLSSocket gets memory of its own.
+   * One chunk for one write: TLS encrypts that as it is, where it would first allocate and copy several. It has encrypted or
+   * copied all of it by the time that `_write` returns (Node's TLSWrap::DoWrite, the same from 18 to 24), so that the memory
+   * can be used again; whatever is no TLSSocket gets memory of its own.
    */
   #joined(): Uint8Array {
     const first = this.#gathered.shift()
     if (first === undefined || this.#gathered.length === 0) return first ?? NOTHING
     const length = this.#gatheredLength
-    const isTakenAtOnce = this.#isTls && this.#waiting === 0
-    const into = isTakenAtOnce && length <= scratch.length ? new Uint8Array(scratch.buffer, 0, length) : Buffer.allocUnsafe(length)
+    const into =
+      this.#isTls && length <= scratch.byteLength
+        ? new Uint8Array(scratch, 0, length)
+        : Buffer.allocUnsafe(length)
     let at = 0
     for (let chunk: Uint8Array | undefined = first; chunk !== undefined; chunk = this.#gathered.shift()) {
       copyTo(into, chunk, at)

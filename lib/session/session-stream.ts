@@ -210,6 +210,7 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     const isTaken = encoding === undefined && chunk instanceof Uint8Array && this.#takesNow(chunk.length)
     if (!isTaken) return super.write(chunk, encoding as BufferEncoding, callback)
     this.#pass(this.#around.memory.copy(chunk))
+    this.#around.touched()
     return true
   }
 
@@ -264,7 +265,8 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
    * @returns true when more may come
    */
   #give(chunk: Buffer): boolean {
-    const isAwaited = this.#hasGiven && !this.#isText && this.readableFlowing === true && this.readableLength === 0
+    const isAwaited =
+      this.#hasGiven && !this.#isText && this.readableFlowing === true && this.readableLength === 0
     this.#hasGiven = true
     return (isAwaited && this.emit('data', chunk)) || this.push(chunk)
   }
@@ -290,6 +292,7 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     else if (isPast) callback()
     // Called at once, the Writable would make a `nextTick` of it, which costs as much as the rest of a small write.
     else void RESOLVED.then(callback)
+    this.#around.touched() // behind the callback, which may be followed by more
   }
 
   /** Nothing of what was written before waits, here or in the mux, and so much more makes nobody wait. */
@@ -304,7 +307,6 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     let takesMore = true
     for (const chunk of chunks) takesMore = this.#mux.write(chunk)
     this.touch()
-    this.#around.touched()
     return takesMore
   }
 

@@ -35,7 +35,10 @@ async function aTlsPair({ dialling, dialled }: TransportPair): Promise<readonly 
 function collect(stream: Duplex) {
   const pieces: Uint8Array[] = []
   const ended = new Promise<void>((resolve) => {
-    readGathered(stream, { onBytes: (bytes) => pieces.push(bytes) === 0, onEnd: resolve })
+    readGathered(stream, {
+      onBytes: (block, from, to) => pieces.push(block.subarray(from, to)) === 0,
+      onEnd: resolve,
+    })
   })
   return { pieces, ended }
 }
@@ -77,7 +80,7 @@ for (const { title, open } of transportKinds) {
     /** The memory that each piece lay in, and its length. */
     const pieces: { readonly block: number; readonly length: number }[] = []
     readGathered(server, {
-      onBytes: ({ buffer, length }) => pieces.push({ block: buffer.byteLength, length }) > 0,
+      onBytes: ({ buffer }, from, to) => pieces.push({ block: buffer.byteLength, length: to - from }) > 0,
       onEnd: () => undefined,
     })
     client.write(Buffer.alloc(8 * MIB))

@@ -87,20 +87,55 @@ test.serial('what is written and ended in one turn leaves in one piece', async (
   t.is(arrived, 'one two three four')
 })
 
+test.serial(
+  'bytes, texts and what is corked keep their order, and memory is the writer’s again',
+  async (t) => {
+    const words: string[] = []
+    const keep = accepting((stream) => {
+      stream.setEncoding('utf8').on('data', (text: string) => words.push(text))
+      stream.on('end', () => stream.end())
+    })
+    const { here } = await aSession(t, aHost(t, alice), aHost(t, bob, { keep }))
+    const stream = quiet(here.open('keep'))
+    await once(stream, 'accepted')
+    const memory = Buffer.alloc(5)
+    const writeBytes = (text: string) => {
+      memory.write(text)
+      t.true(stream.write(memory))
+      memory.fill('#')
+    }
+    writeBytes('alone')
+    t.is(stream.writableLength, 0, 'past the queue')
+    await sleep(20)
+    let isCalled = false
+    writeBytes('first')
+    stream.write(' text ')
+    stream.write(Buffer.from('known'), () => (isCalled = true))
+    stream.cork()
+    stream.write(Buffer.from(' corked'))
+    t.true(stream.writableLength > 0)
+    stream.uncork()
+    stream.end(Buffer.from(' end'))
+    await once(stream.resume(), 'end')
+    t.is(words.join(''), 'alonefirst text known corked end')
+    t.true(isCalled)
+  },
+)
+
 /** Lengths of what all TLS connections of this process write from now on, until the test is over. */
 function tlsWrites(t: ExecutionContext): readonly number[] {
   const lengths: number[] = []
-  const write: unknown = Reflect.get(TLSSocket.prototype, 'write')
+  const write: unknown = Reflect.get(TLSSocket.prototype, '_write')
   if (typeof write !== 'function') throw new Error('a TLSSocket writes otherwise')
   Reflect.set(
     TLSSocket.prototype,
-    'write',
+    '_write',
     function (this: TLSSocket, bytes: Uint8Array, ...rest: unknown[]) {
       lengths.push(bytes.length)
       return Reflect.apply(write, this, [bytes, ...rest]) as unknown
     },
   )
-  t.teardown(() => Reflect.deleteProperty(TLSSocket.prototype, 'write'))
+  t.teardown(() => Reflect.deleteProperty(TLSSocket.prototype, '_write'))
   return lengths
 }
 
