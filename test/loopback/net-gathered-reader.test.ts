@@ -1,35 +1,17 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
-import { connect, createServer } from 'node:tls'
-import type { TLSSocket } from 'node:tls'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { readGathered } from '../../lib/net/gathered-reader.ts'
 import { onreadSocket } from '../../lib/net/onread.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
-import { aMember, aNetwork } from '../support/identity.ts'
+import { aTlsPair } from './identity-support/tls-pair.ts'
 import type { TransportPair } from './identity-support/transports.ts'
 import { closed, transportKinds } from './identity-support/transports.ts'
 import { sendHashed } from './splice-support/hashed-stream.ts'
 
 const MIB = 1024 * 1024
-const { credentials } = await aMember(await aNetwork(), { name: 'alice' })
-
-/** TLS over a connection: who dials, and who was dialled. */
-async function aTlsPair({ dialling, dialled }: TransportPair): Promise<readonly [TLSSocket, TLSSocket]> {
-  const server = createServer({
-    key: credentials.privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    cert: credentials.chain.map(({ pem }) => pem).join('\n'),
-    minVersion: 'TLSv1.3',
-  })
-  server.emit('connection', dialled)
-  const client = connect({ socket: dialling, rejectUnauthorized: false })
-  const secured: unknown[] = await once(server, 'secureConnection')
-  const [other] = secured
-  client.allowHalfOpen = true
-  return [client, other as TLSSocket]
-}
 
 /** What is told, piece by piece and without a copy, and when the end came. */
 function collect(stream: Duplex) {
