@@ -58,7 +58,7 @@ export function takeOver(connection: Duplex, reader: ChunkReader): ChunkSource {
   const handle = socketHandle(connection)
   return handle === undefined
     ? readStream(connection, leftover, reader)
-    : readSocket(rewrap(handle, connection, reader), leftover)
+    : readSocket(handle, connection, leftover, reader)
 }
 
 /** Reads exactly what is there: asking for more would announce the end of a stream that has ended behind it. */
@@ -77,13 +77,13 @@ function socketHandle(connection: Duplex): object | undefined {
   return 'useUserBuffer' in handle && 'readStop' in handle ? handle : undefined
 }
 
-/** A socket with the handle of another one. */
-interface Rewrapped {
-  readonly socket: Socket
-  readonly exchange: ChunkSource['exchange']
-}
-
-function rewrap(handle: object, shell: Duplex, reader: ChunkReader): Rewrapped {
+/** Reads from a socket with the handle of another one, the shell. */
+function readSocket(
+  handle: object,
+  shell: Duplex,
+  leftover: Uint8Array | undefined,
+  reader: ChunkReader,
+): ChunkSource {
   let current: Uint8Array | undefined
   const onread = {
     buffer: () => {
@@ -100,25 +100,19 @@ function rewrap(handle: object, shell: Duplex, reader: ChunkReader): Rewrapped {
   const options = { handle, onread, allowHalfOpen: true }
   const socket = new Socket(options)
   const exchange = onreadSocket(socket)?.exchange
+  // It started to read at birth, but nothing comes in before the event loop turns.
+  socket.pause()
   return {
-    // It started to read at birth, but nothing comes in before the event loop turns.
-    socket: socket.pause(),
+    stream: socket,
+    leftover,
+    allocates: false,
+    resume: () => void socket.resume(),
     exchange:
       exchange &&
       ((buffer) => {
         current = buffer
         exchange(buffer)
       }),
-  }
-}
-
-function readSocket({ socket, exchange }: Rewrapped, leftover: Uint8Array | undefined): ChunkSource {
-  return {
-    stream: socket,
-    leftover,
-    allocates: false,
-    resume: () => void socket.resume(),
-    exchange,
     onEnd: (callback) => void socket.once('end', () => verifyEnd(socket, callback)),
   }
 }

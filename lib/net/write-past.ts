@@ -25,8 +25,16 @@ const BYTES = 'buffer' as BufferEncoding
  * the same in Node 20 to 24 (lib/net.js).
  */
 export function pastWriter(stream: Duplex): ((chunk: Uint8Array, onTaken: OnTaken) => void) | undefined {
-  if (isPlainSocket(stream)) return (chunk, onTaken) => stream._write(chunk, BYTES, onTaken)
+  if (isPlainSocket(stream)) return (chunk, onTaken) => writePast(stream, chunk, onTaken)
   return isPastWritable(stream) ? (chunk, onTaken) => stream[WRITE_PAST](chunk, onTaken) : undefined
+}
+
+/**
+ * Hands a socket a chunk by `_write`, as its own Writable would: while nothing waits there, one at a time. A TLSSocket must not
+ * be ended either before the chunk was taken; Node aborts the process otherwise.
+ */
+export function writePast(socket: Duplex, chunk: Uint8Array, onTaken: OnTaken): void {
+  socket._write(chunk, BYTES, onTaken)
 }
 
 function isPastWritable(stream: Duplex): stream is Duplex & PastWritable {

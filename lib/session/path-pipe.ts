@@ -6,6 +6,7 @@ import { Fifo } from '../base/fifo.ts'
 import type { TransportAddress } from '../base/transport-address.ts'
 import { unclearedMemory } from '../base/uncleared-memory.ts'
 import { readGathered } from '../net/gathered-reader.ts'
+import { writePast } from '../net/write-past.ts'
 import type { DatagramCarrier } from './datagram-carrier.ts'
 
 /** What a path runs over (design §2). */
@@ -58,9 +59,6 @@ const scratch = unclearedMemory(2 * HIGH_WATER).buffer
 
 const NOTHING = new Uint8Array(0)
 
-/** What Node calls bytes where it asks for the encoding of a text. */
-const BYTES = 'buffer' as BufferEncoding
-
 /** Ours: how long the last words of a path may take. */
 const FAREWELL_MS = 2000
 
@@ -99,7 +97,7 @@ export class PathPipe {
     this.#isTls = stream instanceof TLSSocket
     stream.on('error', () => undefined) // 'close' follows
     // Something of the handshake may still be under way: room is there behind it.
-    if (stream.writableLength > 0) this.#whenEmpty()
+    if (stream.writableLength > 0) this.#queue(NOTHING)
   }
 
   /** Reads from now on, and hears of its end. */
@@ -154,20 +152,17 @@ export class PathPipe {
     this.#stream.destroy()
   }
 
-  /**
-   * To TLS past the queue of its Writable, which is of no use: nothing is written while something waits. It is the same
-   * `_write` that its own Writable calls, so one at a time, and its end behind it: Node aborts the process otherwise.
-   */
+  /** To TLS past the queue of its Writable, which is of no use: nothing is written while something waits. */
   #write(bytes: Uint8Array): void {
+    if (!this.#isTls) return this.#queue(bytes)
     this.#waiting++
-    if (this.#isTls) this.#stream._write(bytes, BYTES, this.#onWritten)
-    else this.#stream.write(bytes, this.#onWritten)
+    writePast(this.#stream, bytes, this.#onWritten)
   }
 
-  /** Waits until what others have written has left. */
-  #whenEmpty(): void {
+  /** Behind what others have written. */
+  #queue(bytes: Uint8Array): void {
     this.#waiting++
-    this.#stream.write(NOTHING, this.#onWritten)
+    this.#stream.write(bytes, this.#onWritten)
   }
 
   readonly #onWritten = (error?: Error | null): void => {

@@ -71,10 +71,6 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
   #dropped = 0
   /** Who reads, if it promises to say when it does not need what it has read. */
   #borrower: Borrower | undefined
-  /** A chunk was given before. */
-  #hasGiven = false
-  /** Chunks are told as text. */
-  #isText = false
 
   constructor(mux: MuxStream, around: StreamSurroundings) {
     super({ readableHighWaterMark: READ_AHEAD, writableHighWaterMark: WRITE_AHEAD })
@@ -193,11 +189,6 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
     return true
   }
 
-  override setEncoding(encoding: BufferEncoding): this {
-    this.#isText = true
-    return super.setEncoding(encoding)
-  }
-
   override _read(): void {
     this.#consume()
   }
@@ -260,15 +251,12 @@ export class SessionStream extends SocketLike implements LendingStream, PastWrit
 
   /**
    * Hands a chunk to who listens, or puts it into the stream. As `push` would, but for the look ahead that this makes for each
-   * chunk, a `nextTick` that costs as much as all else of a small one: somebody who listens reads on anyway. The first one
-   * goes by `push`, so that Node knows that something was read.
+   * chunk, a `nextTick` that costs as much as all else of a small one: somebody who listens reads on anyway.
    * @returns true when more may come
    */
   #give(chunk: Buffer): boolean {
-    const isAwaited =
-      this.#hasGiven && !this.#isText && this.readableFlowing === true && this.readableLength === 0
-    this.#hasGiven = true
-    return (isAwaited && this.emit('data', chunk)) || this.push(chunk)
+    const isAwaited = this.readableFlowing === true && this.readableLength === 0 && this.readableDidRead
+    return (isAwaited && this.readableEncoding === null && this.emit('data', chunk)) || this.push(chunk)
   }
 
   /** Who reads, if nobody else does. */

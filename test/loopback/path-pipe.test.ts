@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
@@ -8,6 +7,7 @@ import { PathPipe } from '../../lib/session/path-pipe.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { aTlsPair } from './identity-support/tls-pair.ts'
 import { closed, transportKinds } from './identity-support/transports.ts'
+import { receiveHashed } from './splice-support/hashed-stream.ts'
 
 const MIB = 1024 * 1024
 
@@ -23,17 +23,6 @@ function aPipe(stream: Duplex) {
   return { pipe, told }
 }
 
-function received(stream: Duplex) {
-  const hash = createHash('sha256')
-  let length = 0
-  stream.on('data', (bytes: Uint8Array) => {
-    hash.update(bytes)
-    length += bytes.length
-  })
-  const ended = once(stream.resume(), 'end').then(() => hash.digest('hex'))
-  return { ended, length: () => length }
-}
-
 for (const { title, open } of transportKinds) {
   test(`over ${title}: its last words and its end come behind what waits to be sent`, async (t) => {
     const [client, server] = await aTlsPair(await open(t))
@@ -47,8 +36,7 @@ for (const { title, open } of transportKinds) {
     t.false(pipe.takesMore(), 'nobody reads')
     pipe.close(words)
     t.false(pipe.takesMore())
-    const { ended } = received(server)
-    t.is(await ended, createHash('sha256').update(bytes).update(words).digest('hex'))
+    t.is(await receiveHashed(server), createHash('sha256').update(bytes).update(words).digest('hex'))
     server.end()
     await closed(client)
     t.deepEqual(told, { room: 0, lost: 0 })
@@ -57,7 +45,7 @@ for (const { title, open } of transportKinds) {
   test(`over ${title}: what is flushed too early goes as soon as it can`, async (t) => {
     const [client, server] = await aTlsPair(await open(t))
     const { pipe, told } = aPipe(client)
-    const { ended, length } = received(server)
+    const arrived = receiveHashed(server)
     const bytes = new SeededRandom(`early ${title}`).bytes(MIB)
     const half = MIB / 2
     pipe.write([bytes.subarray(0, half)])
@@ -65,10 +53,10 @@ for (const { title, open } of transportKinds) {
     t.false(pipe.takesMore())
     pipe.write([bytes.subarray(half)])
     pipe.flush()
-    for (let i = 0; i < 200 && length() < MIB; i++) await sleep(10)
+    for (let i = 0; i < 200 && told.room === 0; i++) await sleep(10)
     t.true(told.room > 0)
     pipe.close()
-    t.is(await ended, createHash('sha256').update(bytes).digest('hex'))
+    t.is(await arrived, createHash('sha256').update(bytes).digest('hex'))
   })
 
   test(`over ${title}: a peer that vanishes in the middle of a write ends it`, async (t) => {
