@@ -5,7 +5,8 @@ export type Recipient = Borrower | 'keeper' | 'nobody'
 
 /** Whether somebody still needs what was received last: while somebody does, nothing may be written there. */
 export class Loans {
-  readonly #borrowers = new Set<Borrower>()
+  /** Each once. A list, for a Set that is emptied with every packet takes memory among what V8 holds to be old. */
+  readonly #borrowers: Borrower[] = []
   #isKept = false
 
   /** More is received, in memory that nobody has a part of yet. */
@@ -16,18 +17,18 @@ export class Loans {
   /** A chunk of what was received was given away. */
   gave(recipient: Recipient): void {
     if (recipient === 'keeper') this.#isKept = true
-    else if (recipient !== 'nobody') this.#borrowers.add(recipient)
+    else if (recipient !== 'nobody' && !this.#borrowers.includes(recipient)) this.#borrowers.push(recipient)
   }
 
   /** Asks for what was lent. */
   settle(): void {
-    if (this.#borrowers.size === 0) return
+    if (this.#borrowers.length === 0) return
     for (const borrower of this.#borrowers) if (!borrower.giveBack()) this.#isKept = true
-    this.#borrowers.clear()
+    this.#borrowers.length = 0
   }
 
   /** Nobody needs what was received since `begin`, as far as it was given away. */
   get areSettled(): boolean {
-    return !this.#isKept && this.#borrowers.size === 0
+    return !this.#isKept && this.#borrowers.length === 0
   }
 }

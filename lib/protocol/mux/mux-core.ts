@@ -1,4 +1,5 @@
 import { Fifo } from '../../base/fifo.ts'
+import { ControlQueue } from './control-queue.ts'
 import { INITIAL_WINDOW, MAX_STREAM_ID } from './frame.ts'
 import { GO_AWAY_CODES } from './go-away.ts'
 import { Keepalive } from './keepalive.ts'
@@ -40,7 +41,7 @@ export class MuxCore implements StreamHost {
   /** Streams of ours that wait until the peer has answered others: those of which it has not heard, in order. */
   readonly parked = new StreamRing<StreamRecord>()
   /** Streams that owe an acknowledgement or credit. */
-  readonly control = new Set<StreamRecord>()
+  readonly control = new ControlQueue<StreamRecord>()
   readonly resets = new Fifo<PendingReset>()
   /** Values of pings that are to be answered. */
   readonly pongs: number[] = []
@@ -165,7 +166,7 @@ export class MuxCore implements StreamHost {
   endReceiving(record: StreamRecord): void {
     record.receiving = 'ended'
     record.window.end()
-    if (record.opening !== 'ack-due') this.control.delete(record)
+    if (record.opening !== 'ack-due') this.control.remove(record)
   }
 
   /** Ends a stream whose both directions have ended. */
@@ -216,7 +217,7 @@ export class MuxCore implements StreamHost {
 
   #forget(record: StreamRecord): void {
     this.streams.delete(record.id)
-    this.control.delete(record)
+    this.control.remove(record)
     record.ring?.remove(record)
     if (record.isOurs) this.#ours--
     if (record.opening === 'offered') this.offered--

@@ -87,10 +87,9 @@ export class MuxOutput {
   }
 
   #writeControl(nowMs: number): void {
-    if (this.#core.control.size === 0) return // nearly always
-    for (const record of this.#core.control) {
-      if (this.#room() < FRAME_HEADER_LENGTH) return
-      this.#core.control.delete(record)
+    while (this.#room() >= FRAME_HEADER_LENGTH) {
+      const record = this.#core.control.shift()
+      if (record === undefined) return // nearly always at once
       const flags = record.opening === 'ack-due' ? FRAME_FLAGS.ack : 0
       const delta = record.window.grant(nowMs)
       if (flags !== 0) record.opening = 'established'

@@ -1,3 +1,4 @@
+import type { ControlState } from './control-queue.ts'
 import { INITIAL_WINDOW } from './frame.ts'
 import type { MuxStream } from './mux-stream.ts'
 import type { StreamContent } from './open-header.ts'
@@ -66,6 +67,8 @@ export class StreamRecord implements MuxStream, RingLinks<StreamRecord> {
   sendWindow = INITIAL_WINDOW
   /** The user waits for `writable`. */
   wantsRoom = false
+
+  control: ControlState = 'none'
 
   ring: StreamRing<StreamRecord> | undefined = undefined
   before: StreamRecord | undefined = undefined
