@@ -8,6 +8,7 @@
  *   npm run build && npm run build:test && node build/bench/relay.js [ROUNDS] [SECONDS] [CONTENDER...]
  *
  * - library: Peer.connect and Peer.listen, through `p2p-reach relay up`, with no direct path as on one host there would be
+ * - library-in-place: the same, but that who counts bytes reads them with `readInPlace`: no fresh memory for what is received
  * - cli: plain TCP programs through `p2p-reach connect`, the relay, `p2p-reach expose`, likewise
  * - tls-haproxy, tls-nginx: mutual TLS 1.3 from end to end (Ed25519, AES-128-GCM) through a proxy that does not look in
  * - ssh: plain TCP programs through `ssh -L`, sshd, `ssh -R`
@@ -40,7 +41,7 @@ const WIDTH = 14
 
 async function oneRound(contender: Contender, prepared: Prepared, seconds: number): Promise<Figures> {
   await using running = await startContender(contender, prepared)
-  return await measure(running, seconds, contender === 'library')
+  return await measure(running, seconds, contender.startsWith('library'))
 }
 
 function cells(of: (key: FigureName) => number): readonly string[] {

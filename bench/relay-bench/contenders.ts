@@ -12,7 +12,15 @@ import { CLI } from './own-network.ts'
 import type { SshSetup } from './ssh.ts'
 import { sshCommand, sshdCommand } from './ssh.ts'
 
-export const CONTENDERS = ['library', 'cli', 'tls-haproxy', 'tls-nginx', 'ssh', 'tcp'] as const
+export const CONTENDERS = [
+  'library',
+  'library-in-place',
+  'cli',
+  'tls-haproxy',
+  'tls-nginx',
+  'ssh',
+  'tcp',
+] as const
 export type Contender = (typeof CONTENDERS)[number]
 
 /** What is prepared once for all rounds. */
@@ -57,7 +65,8 @@ export async function startContender(contender: Contender, prepared: Prepared): 
   try {
     switch (contender) {
       case 'library':
-        return await startLibrary(launch, prepared)
+      case 'library-in-place':
+        return await startLibrary(launch, prepared, contender)
       case 'cli':
         return await startCli(launch, prepared)
       case 'tls-haproxy':
@@ -135,9 +144,13 @@ class Launch {
   }
 }
 
-async function startLibrary(launch: Launch, { network }: Prepared): Promise<Running> {
+async function startLibrary(
+  launch: Launch,
+  { network }: Prepared,
+  contender: 'library' | 'library-in-place',
+): Promise<Running> {
   await launch.ownRelay()
-  await launch.serve('library', network.servingHome)
+  await launch.serve(contender, network.servingHome)
   return launch.running('library', network.diallingHome)
 }
 

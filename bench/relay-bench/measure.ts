@@ -4,7 +4,8 @@ import { familyCpuSeconds, familyKib, machineCpuSeconds } from '../support/proce
 import type { Running } from './contenders.ts'
 import type { BenchRole, Figures } from './figures.ts'
 
-const WARM_UP_S = 0.5
+/** V8 compiles what bulk needs, and until it has, it looks at its limits more often and marks the heap of who receives. */
+const BULK_WARM_UP_S = 4
 const PING_WARM_UP_S = 10
 /** More cost a round minutes with one TLS handshake, or one process, each. */
 const IDLE_CLIENTS = 40
@@ -22,7 +23,7 @@ interface Phase {
 export async function measure(running: Running, seconds: number, hasSession: boolean): Promise<Figures> {
   await running.ask(`ping 0.2`)
   const memory = await idleMemory(running)
-  await running.ask(`bulk 1 ${WARM_UP_S}`)
+  await running.ask(`bulk 1 ${BULK_WARM_UP_S}`)
   const one = await phase(running, `bulk 1 ${seconds}`)
   const many = await phase(running, `bulk ${AT_ONCE} ${seconds}`)
   // Bulk has taught V8 other code than small messages need. p50 falls for the first 30,000 of them: of plain TLS by a tenth, of

@@ -23,7 +23,8 @@ export const ballast = Array.from({ length: 60_000 }, (_, i) => ({ i, text: `ent
 
 /** One end that is dialled: prints a line when it is ready, its port if it has one. Runs until it is ended. */
 export async function runServe(kind: string | undefined, argument: string): Promise<void> {
-  if (kind === 'library') return serveLibrary(argument)
+  if (kind === 'library' || kind === 'library-in-place')
+    return serveLibrary(argument, kind === 'library-in-place')
   const onStream = (stream: Duplex) => serve(stream)
   const server =
     kind === 'tls'
@@ -54,18 +55,18 @@ async function listen(server: Server): Promise<void> {
   console.log(typeof address === 'object' ? address?.port : 0)
 }
 
-async function serveLibrary(home: string): Promise<void> {
+async function serveLibrary(home: string, isInPlace: boolean): Promise<void> {
   const peer = await Peer.open({ home, relayOnly: true })
-  await peer.listen(SERVICES.any, (stream) => serve(stream))
+  await peer.listen(SERVICES.any, (stream) => serve(stream, isInPlace))
   await peer.listen(SERVICES.open, (stream) => stream.resume().end())
   console.log('ready')
 }
 
-function serve(stream: Duplex): void {
+function serve(stream: Duplex, isInPlace = false): void {
   stream.on('error', () => stream.destroy())
   stream.once('data', (first: Uint8Array) => {
     stream.pause()
-    if (first[0] === ASKS.bulk.charCodeAt(0)) countBytes(stream, first.length - 1)
+    if (first[0] === ASKS.bulk.charCodeAt(0)) countBytes(stream, first.length - 1, isInPlace)
     else if (first[0] === ASKS.open.charCodeAt(0)) {
       stream.on('end', () => stream.end())
       stream.resume().write(first)

@@ -5,7 +5,7 @@ export interface Borrower {
   /** Its listener for `data`. While others listen as well, what is emitted is everybody's for good. */
   readonly listener: (bytes: Buffer) => void
   /**
-   * Asked after some chunks were emitted, in the same turn of the event loop.
+   * Asked after some chunks were emitted, in the same turn of the event loop, perhaps more than once.
    * @returns true when it needs none of them any more: their memory is written to again
    */
   giveBack(): boolean

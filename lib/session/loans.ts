@@ -5,7 +5,7 @@ export type Recipient = Borrower | 'keeper' | 'nobody'
 
 /** Whether somebody still needs what was received last: while somebody does, nothing may be written there. */
 export class Loans {
-  /** Each once. A list, for a Set that is emptied with every packet takes memory among what V8 holds to be old. */
+  /** As they got chunks; no Set, which would have V8 look after its heap each time that it is emptied (docs/architecture.md). */
   readonly #borrowers: Borrower[] = []
   #isKept = false
 
@@ -17,7 +17,7 @@ export class Loans {
   /** A chunk of what was received was given away. */
   gave(recipient: Recipient): void {
     if (recipient === 'keeper') this.#isKept = true
-    else if (recipient !== 'nobody' && !this.#borrowers.includes(recipient)) this.#borrowers.push(recipient)
+    else if (recipient !== 'nobody' && this.#borrowers.at(-1) !== recipient) this.#borrowers.push(recipient)
   }
 
   /** Asks for what was lent. */

@@ -11,9 +11,8 @@ export type ControlState =
 const MIN_LEFT = 64
 
 /**
- * The streams that owe their peer a word, in the order in which they began to. Not a Set: one that changes with every packet
- * takes memory among what V8 holds to be old, and each time V8 looks whether to mark the heap, which other memory
- * that an application takes would not have made it do for long.
+ * The streams that owe their peer a word, in the order in which they began to. No Set: each time that one loses its last member,
+ * V8 looks whether to mark the heap (docs/architecture.md).
  */
 export class ControlQueue<Stream extends { control: ControlState }> {
   #streams = new Fifo<Stream>()
