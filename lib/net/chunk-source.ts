@@ -138,8 +138,8 @@ function readStream(stream: Duplex, leftover: Uint8Array | undefined, reader: Ch
   stream.on('data', listener)
   // Listening set it flowing.
   stream.pause()
-  if (isLending(stream) && reader.giveBack !== undefined)
-    stream[LEND_TO]({ listener, giveBack: () => reader.giveBack?.() ?? false })
+  const giveBack = reader.giveBack?.bind(reader)
+  if (giveBack !== undefined && isLending(stream)) stream[LEND_TO]({ listener, giveBack })
   return {
     stream,
     leftover,
