@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { unclearedMemory } from '../base/uncleared-memory.ts'
 import { takeLeftover } from './chunk-source.ts'
+import { givenMemory } from './given-memory.ts'
 import { onreadSocket } from './onread.ts'
 
 /** What a {@link readGathered} tells. */
@@ -111,6 +112,7 @@ class Gatherer {
     const wasBurst = this.#to - this.#from >= FULL_RECORD
     this.flush()
     const length = wasBurst ? LARGE_BLOCK : SMALL_BLOCK
+    if (this.#isKept) givenMemory.note(this.#block.length)
     if (this.#isKept || this.#block.length < length) this.#block = unclearedMemory(length)
     this.#rewind()
   }

@@ -169,6 +169,11 @@ export const BUILTIN_RULES: readonly BuiltinRule[] = [
     why: 'lib/net alone implements Runtime: sockets, timers, clocks and questions to the operating system',
   },
   {
+    modules: ['node:v8', 'node:vm'],
+    layers: ['net'],
+    why: 'V8 is asked to free what was received (lib/net/scavenge.ts); how that is done is nobody else’s business',
+  },
+  {
     modules: ['node:tls'],
     layers: ['net', 'identity', 'feature', 'peer', 'relay-server'],
     why: 'TLS runs over sockets that it is given',

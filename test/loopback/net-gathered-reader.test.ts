@@ -5,6 +5,7 @@ import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { readGathered } from '../../lib/net/gathered-reader.ts'
 import { onreadSocket } from '../../lib/net/onread.ts'
+import { scavengesDuring } from '../support/scavenges.ts'
 import { SeededRandom } from '../sim/seeded-random.ts'
 import { aTlsPair } from './identity-support/tls-pair.ts'
 import type { TransportPair } from './identity-support/transports.ts'
@@ -88,6 +89,24 @@ for (const { title, open } of transportKinds) {
     t.is(Buffer.concat(pieces).length, 3 * 16 * 1024)
     server.destroy()
   })
+}
+
+for (const isKept of [true, false]) {
+  const who = isKept ? 'may keep what it gets' : 'gives all of it back'
+  test.serial(
+    `V8 is asked to look for what is dead ${isKept ? 'when' : 'only when'} the receiver ${who}`,
+    async (t) => {
+      const [client, server] = await aTlsPair(await transportOf(t, 'TCP'))
+      const scavenges = await scavengesDuring(async () => {
+        const ended = new Promise<void>((onEnd) => readGathered(server, { onBytes: () => !isKept, onEnd }))
+        const chunk = Buffer.alloc(MIB)
+        for (let i = 0; i < 256; i++) if (!client.write(chunk)) await once(client, 'drain')
+        client.end()
+        await ended
+      })
+      t.is(scavenges >= 32, isKept, `${scavenges} scavenges for 256 MiB`)
+    },
+  )
 }
 
 test('a TLSSocket of this Node reads into given memory; a stream that is no socket does not', async (t) => {
