@@ -149,13 +149,13 @@ export class RelayWays implements RelayDialer {
       keepaliveMs: this.#keepaliveMs(place),
       openLeg: (signal) => this.#openLeg(place, rung, stream.remote?.ip, signal),
       wasCut: (silenceMs) => {
-        const key = `${network} ${name} ${rung.way}`
+        const key = `${network} ${name}`
         const lesson = this.#lessons.get(key) ?? new CutLesson()
         this.#lessons.set(key, lesson)
         const keepaliveMs = lesson.wasCut(silenceMs)
-        const isInUse = this.#memory.way(network, name)?.way === rung.way
-        if (keepaliveMs !== undefined && isInUse)
-          this.#memory.note(network, name, { way: rung.way, keepaliveMs })
+        const known = this.#memory.way(network, name)
+        if (keepaliveMs !== undefined && known !== undefined)
+          this.#memory.note(network, name, { way: known.way, keepaliveMs })
       },
     }
   }

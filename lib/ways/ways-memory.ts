@@ -37,25 +37,22 @@ export class WaysMemory {
     return this.#ways.get(keyOf(network, relay))
   }
 
-  /** Notes what is news. */
+  /** Notes what is news. Legs are known of one way; what cuts silence is taken to stand before all of them. */
   note(network: string, relay: string, news: Partial<KnownWay> & Pick<KnownWay, 'way'>): void {
     const before = this.way(network, relay)
-    const known = before?.way === news.way ? before : undefined
+    const known = before === undefined || before.way === news.way ? before : withoutLegs(before)
     const usedMs = this.#runtime.clock.wallMs()
     const next = { ...known, network, relay, ...news, usedMs }
     this.#ways.set(keyOf(network, relay), next)
     const isSame =
-      known?.way === next.way && known.legs === next.legs && known.keepaliveMs === next.keepaliveMs
+      before?.way === next.way && before.legs === next.legs && before.keepaliveMs === next.keepaliveMs
     if (!isSame) this.#save()
   }
 
   /** Legs are to be tried anew: what was known of them seems to be wrong. */
   forgetLegs(network: string, relay: string): void {
     const known = this.way(network, relay)
-    if (known?.legs === undefined) return
-    const { keepaliveMs, way, usedMs } = known
-    const kept = keepaliveMs === undefined ? {} : { keepaliveMs }
-    this.#ways.set(keyOf(network, relay), { network, relay, way, usedMs, ...kept })
+    if (known !== undefined) this.#ways.set(keyOf(network, relay), withoutLegs(known))
   }
 
   /** Where a relay was reached last, best first. */
@@ -99,6 +96,10 @@ export class WaysMemory {
     const addresses = [...this.#addresses].map(([relay, ips]) => ({ relay, ips }))
     return { ways: [...this.#ways.values()], addresses }
   }
+}
+
+function withoutLegs({ network, relay, way, keepaliveMs, usedMs }: KnownWay): KnownWay {
+  return { network, relay, way, usedMs, ...(keepaliveMs === undefined ? {} : { keepaliveMs }) }
 }
 
 function keyOf(network: string, relay: string): string {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { parsePrefix, prefixContains, prefixOf } from '../../cli/demo/lab/address-plan.ts'
 import { gatewayRuleset } from '../../cli/demo/lab/gateway-ruleset.ts'
 import { linkPlan } from '../../cli/demo/lab/link-plan.ts'
+import { accessSetup } from '../../cli/demo/lab/router.ts'
 import { SITE_RECIPES } from '../../cli/demo/lab/site-kinds.ts'
 import { siteLayout } from '../../cli/demo/lab/site-layout.ts'
 import { MAX_SITES, sitePlan } from '../../cli/demo/lab/site-plan.ts'
@@ -34,6 +35,17 @@ test('what is not ADDRESS/BITS is refused', (t) => {
   t.throws(() => prefixOf([{ ip: '192.0.2.1', bits: 24 }], '203.0.113.1'), {
     message: /in no prefix of this router: 192/,
   })
+})
+
+test('IPv6 addresses can be the source of a route as soon as they are given', (t) => {
+  const ips = ['203.0.113.9', '2001:db8::9']
+  for (const kind of ['routed', 'bridged'] as const) {
+    const access = { kind, prefixes: ['203.0.113.1/24', '2001:db8::1/64'].map(parsePrefix) }
+    const { router, node } = linkPlan(access, 'port1', { ips })
+    const given = [...accessSetup(access), ...router, ...node].filter((line) => line.startsWith('addr '))
+    t.is(given.length, kind === 'routed' ? 6 : 4)
+    for (const line of given) t.is(line.endsWith(' nodad'), /[0-9a-f]:/.test(line), line)
+  }
 })
 
 test('no two sites share an address, and all fit the internet of the lab', (t) => {

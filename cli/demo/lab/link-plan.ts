@@ -49,9 +49,8 @@ function bridgedPlan(
     throw new RangeError('routes need routed access: a bridge has neighbours, not routes')
   const node = ips.flatMap((ip) => {
     const { ip: gateway, bits } = prefixOf(prefixes, ip)
-    const nodad = isIpv6(ip) ? ' nodad' : ''
     return [
-      `addr replace ${ip}/${bits} dev ${device}${nodad}`,
+      addressLine(ip, bits, device),
       ...(isFirstOfFamily(ips, ip) ? [`route replace default via ${gateway} dev ${device} src ${ip}`] : []),
     ]
   })
@@ -70,18 +69,18 @@ function routedPlan(
 ): LinkPlan {
   const firstIpv4 = ips.find((ip) => !isIpv6(ip))
   const hasIpv6 = [...ips, ...routes].some(isIpv6)
-  const router = hasIpv6 ? [`addr replace ${ROUTER_LINK_LOCAL}/64 dev ${port} nodad`] : []
-  const node = hasIpv6 ? [`addr replace ${NODE_LINK_LOCAL}/64 dev ${device} nodad`] : []
+  const router = hasIpv6 ? [addressLine(ROUTER_LINK_LOCAL, 64, port)] : []
+  const node = hasIpv6 ? [addressLine(NODE_LINK_LOCAL, 64, device)] : []
   for (const ip of ips) {
     const gateway = prefixOf(prefixes, ip).ip
     const first = isFirstOfFamily(ips, ip)
     if (isIpv6(ip)) {
       router.push(`route replace ${ip}/128 dev ${port} src ${gateway}`)
-      node.push(`addr replace ${ip}/128 dev ${device} nodad`)
+      node.push(addressLine(ip, 128, device))
       if (first) node.push(`route replace default via ${ROUTER_LINK_LOCAL} dev ${device} src ${ip}`)
     } else {
       router.push(`route replace ${ip}/32 dev ${port} src ${gateway}`)
-      node.push(`addr replace ${ip}/32 dev ${device}`)
+      node.push(addressLine(ip, 32, device))
       if (first) node.push(`route replace default via ${gateway} dev ${device} onlink src ${ip}`)
     }
   }
@@ -93,6 +92,15 @@ function routedPlan(
     else throw new RangeError(`a route to ${route} needs a neighbour with an IPv4 address`)
   }
   return { router, node }
+}
+
+/**
+ * A command that gives an address to an interface. Without `nodad` the kernel holds an IPv6 address back until a worker of
+ * its own has looked at it, even where no neighbour is asked (`accept_dad` 0, the loopback interface): until then no
+ * route can have it as its source.
+ */
+export function addressLine(ip: string, bits: number, device: string): string {
+  return `addr replace ${ip}/${bits} dev ${device}${isIpv6(ip) ? ' nodad' : ''}`
 }
 
 function isFirstOfFamily(ips: readonly string[], ip: string): boolean {

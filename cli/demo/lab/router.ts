@@ -1,7 +1,7 @@
 import { isIpv6 } from './address-plan.ts'
 import { LAN_INTERFACE } from './gateway-ruleset.ts'
 import { LabNode } from './lab-node.ts'
-import { linkPlan, type Access, type Attachment } from './link-plan.ts'
+import { addressLine, linkPlan, type Access, type Attachment } from './link-plan.ts'
 import type { Namespace } from './namespace.ts'
 
 /** For the namespaces of all machines of a lab. */
@@ -63,13 +63,11 @@ export function accessSetup({ kind, prefixes }: Access): string[] {
         // Snooping would withhold multicasts (SSDP, PCP announcements) until a querier turns up.
         `link add ${LAN_INTERFACE} type bridge mcast_snooping 0`,
         `link set ${LAN_INTERFACE} up`,
-        ...prefixes.map(
-          ({ ip, bits }) => `addr replace ${ip}/${bits} dev ${LAN_INTERFACE}${isIpv6(ip) ? ' nodad' : ''}`,
-        ),
+        ...prefixes.map(({ ip, bits }) => addressLine(ip, bits, LAN_INTERFACE)),
       ]
     case 'routed':
       // Addresses on the loopback interface are answered for on every cable, and are the source of ICMP errors.
-      return prefixes.map(({ ip }) => `addr replace ${ip}/${isIpv6(ip) ? 128 : 32} dev lo`)
+      return prefixes.map(({ ip }) => addressLine(ip, isIpv6(ip) ? 128 : 32, 'lo'))
   }
 }
 
