@@ -14,6 +14,7 @@ import type { LabNode } from '../cli/demo/lab/lab-node.ts'
 import { NetnsLab } from '../cli/demo/lab/netns-lab.ts'
 import { openSite } from '../cli/demo/lab/site.ts'
 import { ReachError, mapPort } from '../lib/index.ts'
+import { privateFolder } from '../lib/net/private-folder.ts'
 import type { MiniupnpdOptions } from '../test/netns/support/miniupnpd.ts'
 import { Miniupnpd } from '../test/netns/support/miniupnpd.ts'
 import { median } from './support/statistics.ts'
@@ -58,7 +59,8 @@ async function compare(runs: number): Promise<void> {
     const site = await openSite(lab, internet, 'port-preserving', { number: index + 1 })
     const [gateway] = site.gateways
     if (gateway === undefined) throw new Error('the site has no gateway')
-    if (daemon !== undefined) await Miniupnpd.start(gateway, daemon)
+    await using folder = await privateFolder()
+    if (daemon !== undefined) await Miniupnpd.start(gateway, folder.path, daemon)
     const results: Run[] = []
     for (let run = 1; run <= runs; run++) results.push(await mapOn(site.host, run === runs))
     print(title, results, budgetMs)

@@ -1,7 +1,4 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ExecutionContext } from 'ava'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
@@ -9,6 +6,7 @@ import { openSite } from '../../cli/demo/lab/site.ts'
 import { LABEL_IP, Miniupnpd, missingMappingTools } from '../netns/support/miniupnpd.ts'
 import { canRunLabs, netnsTest } from '../netns/support/netns-test.ts'
 import { UpnpAgent } from '../netns/support/upnp-agents.ts'
+import { folderOf } from '../netns/support/test-folder.ts'
 
 /*
  * The npm package nat-upnp, on a gateway of version 1, which is all that it knows. It drags in packages with known holes
@@ -19,8 +17,7 @@ const PACKAGE = 'nat-upnp@1.1.1'
 
 /** Its folder; undefined when the registry can't be reached. */
 async function fetchNatUpnp(t: ExecutionContext): Promise<string | undefined> {
-  const folder = await mkdtemp(join(tmpdir(), 'p2p-reach-nat-upnp-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const folder = await folderOf(t)
   const options = ['--prefix', folder, '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']
   try {
     await promisify(execFile)('npm', ['install', ...options, PACKAGE], { cwd: folder, timeout: 120_000 })
@@ -76,7 +73,7 @@ netnsTest(
     const { host, gateways } = await openSite(lab, internet, 'port-preserving', { number: 1 })
     const [gateway] = gateways
     if (gateway === undefined) throw new Error('no gateway')
-    const daemon = await Miniupnpd.start(gateway, { igdV1: true, natPmp: false })
+    const daemon = await Miniupnpd.start(gateway, await folderOf(t), { igdV1: true, natPmp: false })
     const agent = await UpnpAgent.open(host)
 
     t.deepEqual(await natUpnp(host, folder, 'externalIp'), { error: null, value: LABEL_IP })

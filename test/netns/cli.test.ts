@@ -1,8 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +11,7 @@ import { MARK, markedProcesses } from './support/marked-processes.ts'
 import { canRunLabs, netnsTest } from './support/netns-test.ts'
 import { runDiagnose, startRelay } from './support/relay-process.ts'
 import { RunningProgram } from './support/running-program.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /* The command on hosts of a lab: what it prints and ends with when there is something, little, or nothing to find. */
 
@@ -20,12 +20,6 @@ const SERVER_IPS = ['203.0.113.2', '203.0.113.3']
 const ETC = { resolvConf: 'nameserver 203.0.113.2\noptions timeout:1 attempts:1\n' }
 /** ECMA-48 §5.4: the control sequence introducer, in either form. */
 const CONTROL_SEQUENCE = new RegExp('\u001b|\u009b', 'u')
-
-async function folderOf(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'p2p-reach-cli-test-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
 
 function cli(host: LabNode, home: string, ...argv: readonly string[]) {
   return host.exec(process.execPath, [CLI, ...argv, '--home', home], { env: { PATH: process.env.PATH } })

@@ -8,8 +8,9 @@ import { mappingTest, openHome } from './support/mapping-lab.ts'
 import { whyNoDelays } from './support/delay-line.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
 import type { LabRelay, RelayedNetwork } from './support/relayed-network.ts'
-import { folderOf, joinMembers, memberNetwork } from './support/relayed-network.ts'
+import { joinMembers, memberNetwork } from './support/relayed-network.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * Two members behind real NATs, as processes of the command line: which path they find, and that the relay carries
@@ -226,7 +227,7 @@ busyNetnsTest('random × random: relayed, and both sides say why and what to cha
 })
 
 mappingTest('a router with UPnP on one side × random: through the mapped port', async (t, lab) => {
-  const home = await openHome(lab)
+  const home = await openHome(t, lab)
   const other = await lab.gateway('strict', {
     behind: home.internet,
     wan: ['198.51.100.50'],

@@ -10,9 +10,10 @@ import type { SiteRecipe } from '../../cli/demo/lab/site-kinds.ts'
 import { SITE_RECIPES } from '../../cli/demo/lab/site-kinds.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
 import type { RelayedNetwork } from './support/relayed-network.ts'
-import { folderOf, joinMembers } from './support/relayed-network.ts'
+import { joinMembers } from './support/relayed-network.ts'
 import { RunningProgram } from './support/running-program.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * Networks that let almost nothing out: two members behind each of them reach each other all the same, by `expose` and

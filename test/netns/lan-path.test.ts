@@ -5,8 +5,9 @@ import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
 import { MASQUERADE } from './support/mapping-lab.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
 import type { RelayedNetwork, Station } from './support/relayed-network.ts'
-import { folderOf, joinMembers } from './support/relayed-network.ts'
+import { joinMembers } from './support/relayed-network.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /* Two members on one LAN, as processes of the command line: they reach each other with and without a relay. */
 

@@ -8,8 +8,9 @@ import type { DiagnoseReport } from '../../lib/index.ts'
 import { Miniupnpd, missingMappingTools } from './support/miniupnpd.ts'
 import type { MiniupnpdOptions } from './support/miniupnpd.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
-import { Station, folderOf } from './support/relayed-network.ts'
+import { Station } from './support/relayed-network.ts'
 import type { RunningProgram } from './support/running-program.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * `p2p-reach map` as a person runs it: a real miniupnpd in the router, a real relay on the internet that proves, and
@@ -45,7 +46,8 @@ async function homeOf(t: ExecutionContext, lab: NetnsLab, options: HomeOptions =
   const alice = new Station(site.host, await folderOf(t))
   const [gateway] = site.gateways
   if (gateway === undefined) throw new RangeError(`${kind} has no gateway`)
-  const router = options.router === 'none' ? undefined : await Miniupnpd.start(gateway, options.router)
+  const router =
+    options.router === 'none' ? undefined : await Miniupnpd.start(gateway, await folderOf(t), options.router)
   if (router !== undefined) t.teardown(() => router.stop())
   if (isMember) {
     const relay = new Station(await lab.host('relay', { at: internet, ips: [RELAY_IP] }), await folderOf(t))

@@ -1,22 +1,15 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ExecutionContext } from 'ava'
 import { CLI } from '../../cli/program-files.ts'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import { openSite } from '../../cli/demo/lab/site.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
 import { RunningProgram } from './support/running-program.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /* A network across real NATs: the relay, an administrator and members on hosts of their own, each with its home. */
 
 const RELAY_IPS = ['203.0.113.2', '203.0.113.3']
-
-async function folderOf(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'p2p-reach-network-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
 
 function cli(host: LabNode, home: string, ...argv: readonly string[]) {
   return host.exec(process.execPath, [CLI, ...argv, '--home', home], { env: { PATH: process.env.PATH } })

@@ -1,8 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ExecutionContext } from 'ava'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import { UdpAgent, tcpDial, tcpListener } from './support/agents.ts'
 import { useLinkLocalGateway } from './support/link-local-gateway.ts'
@@ -18,6 +16,7 @@ import {
   openHome,
 } from './support/mapping-lab.ts'
 import { IGD_HTTP_PORT, LABEL_IP } from './support/miniupnpd.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /* Port mapping against a real miniupnpd, with Debian's own clients as witnesses. */
 
@@ -37,17 +36,11 @@ async function listed(host: LabNode): Promise<readonly string[]> {
   return lines.map(([, transport, external, internal]) => `${transport} ${external}->${internal}`).sort()
 }
 
-async function folderOf(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'p2p-reach-mapping-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
-
 for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   mappingTest(
     `${protocol}: a TCP port is reached from outside, seen by upnpc, and closed again`,
     async (t, lab) => {
-      const home = await openHome(lab)
+      const home = await openHome(t, lab)
       await tcpListener(home.host, [8_080])
       t.is(await tcpDial(home.outside, WAN_IP, 18_080, CLOSED_MS), 'timeout')
       const request = { transport: 'tcp', port: 8_080, externalPort: 18_080 } as const
@@ -64,7 +57,7 @@ for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   )
 
   mappingTest(`${protocol}: a UDP port is reached by a stranger`, async (t, lab) => {
-    const home = await openHome(lab)
+    const home = await openHome(t, lab)
     const inside = await UdpAgent.open(home.host, 7_000)
     const stranger = await UdpAgent.open(home.outside, 4_444)
     const lease = new LeaseAgent(home.host, {
@@ -81,7 +74,7 @@ for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   mappingTest(
     `${protocol}: a gateway that loses power has the mapping back when it returns`,
     async (t, lab) => {
-      const home = await openHome(lab)
+      const home = await openHome(t, lab)
       await tcpListener(home.host, [8_080])
       const lease = new LeaseAgent(home.host, {
         request: { transport: 'tcp', port: 8_080 },
@@ -101,7 +94,7 @@ for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   )
 
   mappingTest(`${protocol}: a mapping outlives its lifetime, because it is renewed`, async (t, lab) => {
-    const home = await openHome(lab)
+    const home = await openHome(t, lab)
     await tcpListener(home.host, [8_080])
     const request = { transport: 'tcp', port: 8_080, lifetimeS: 10 } as const
     const lease = new LeaseAgent(home.host, { request, protocols: [protocol] })
@@ -116,7 +109,7 @@ for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   mappingTest(
     `${protocol}: two hosts that want one port both get one, and each keeps its own`,
     async (t, lab) => {
-      const home = await openHome(lab)
+      const home = await openHome(t, lab)
       const request = { transport: 'tcp', port: 8_080, externalPort: 18_080 } as const
       const first = new LeaseAgent(home.host, { request, protocols: [protocol] })
       t.is(await first.active(), 18_080)
@@ -137,7 +130,7 @@ for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
   mappingTest(
     `${protocol}: exactly this port, which upnpc has taken: refused, and nothing is left`,
     async (t, lab) => {
-      const home = await openHome(lab)
+      const home = await openHome(t, lab)
       const taken = await home.neighbour.exec('upnpc', [
         '-u',
         DESCRIPTION_URL,
@@ -165,7 +158,7 @@ for (const protocol of ['pcp', 'nat-pmp', 'upnp'] as const) {
 }
 
 mappingTest('PCP is preferred, and natpmpc sees that its port is taken', async (t, lab) => {
-  const home = await openHome(lab)
+  const home = await openHome(t, lab)
   const lease = new LeaseAgent(home.host, { request: { transport: 'tcp', port: 8_080 } })
   const port = await lease.active()
   t.true(lease.program.lines[0]?.includes('"protocol":"pcp"'))
@@ -185,7 +178,7 @@ for (const gatewayIp of ['global', 'link-local'] as const) {
   mappingTest(
     `IPv6: a pinhole lets a stranger in, asked of a gateway with a ${gatewayIp} address`,
     async (t, lab) => {
-      const home = await openHome(lab)
+      const home = await openHome(t, lab)
       const ipv6 = home.site.hostIps[1] ?? ''
       if (gatewayIp === 'link-local') await useLinkLocalGateway(home.host, home.site.gateways[0])
       await tcpListener(home.host, [8_080])
@@ -205,7 +198,7 @@ for (const gatewayIp of ['global', 'link-local'] as const) {
 mappingTest(
   'a router that lists and forwards nothing: removed twice, told as unreachable',
   async (t, lab) => {
-    const home = await openHome(lab)
+    const home = await openHome(t, lab)
     await home.router.stopForwarding()
     const listener = await tcpListener(home.host, [8_080])
     const lease = new LeaseAgent(home.host, {
@@ -227,7 +220,7 @@ mappingTest(
 )
 
 mappingTest('double NAT: the gateway grants what the carrier’s NAT never lets through', async (t, lab) => {
-  const home = await openHome(lab, { carrier: MASQUERADE })
+  const home = await openHome(t, lab, { carrier: MASQUERADE })
   await tcpListener(home.host, [8_080])
   const lease = new LeaseAgent(home.host, {
     request: { transport: 'tcp', port: 8_080 },
@@ -245,7 +238,7 @@ mappingTest('double NAT: the gateway grants what the carrier’s NAT never lets 
 })
 
 mappingTest('double NAT: a gateway that knows of it refuses, and its own code is told', async (t, lab) => {
-  const home = await openHome(lab, { carrier: MASQUERADE, externalIp: undefined })
+  const home = await openHome(t, lab, { carrier: MASQUERADE, externalIp: undefined })
   const lease = new LeaseAgent(home.host, { request: { transport: 'tcp', port: 8_080 } })
   const match = await lease.program.waitForLine(/"kind":"failed","code":"(\w+)".*/)
   t.is(match[1], 'ERR_REACH_MAPPING_REFUSED', match[0])
@@ -255,7 +248,7 @@ mappingTest('double NAT: a gateway that knows of it refuses, and its own code is
 mappingTest(
   'what a killed process leaves is removed at the next start; a living one keeps its own',
   async (t, lab) => {
-    const home = await openHome(lab)
+    const home = await openHome(t, lab)
     const folder = await folderOf(t)
     const killed = new LeaseAgent(home.host, { request: { transport: 'tcp', port: 8_080 }, home: folder })
     const living = new LeaseAgent(home.host, { request: { transport: 'tcp', port: 8_081 }, home: folder })
@@ -280,7 +273,7 @@ mappingTest(
 mappingTest(
   'a process killed while the gateway is silent has noted what it was asking for',
   async (t, lab) => {
-    const home = await openHome(lab)
+    const home = await openHome(t, lab)
     const folder = await folderOf(t)
     await home.site.gateways[0]?.nft(SWALLOW_ANSWERS)
     const killed = new LeaseAgent(home.host, { request: { transport: 'tcp', port: 8_080 }, home: folder })

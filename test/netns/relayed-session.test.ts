@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { busyNetnsTest, heavyNetnsTest } from './support/netns-test.ts'
 import type { RelayedNetwork, Station } from './support/relayed-network.ts'
-import { folderOf, relayedNetwork } from './support/relayed-network.ts'
+import { relayedNetwork } from './support/relayed-network.ts'
 import type { RunningProgram } from './support/running-program.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * Two members that can only dial out over TCP reach each other through relays: real processes, real NATs, and programs

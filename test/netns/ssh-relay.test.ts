@@ -7,9 +7,10 @@ import { openSite } from '../../cli/demo/lab/site.ts'
 import type { SshFolder } from '../support/sshd.ts'
 import { canRunSshd, killQuietly, processesBelow, sshFolder, sshdArguments } from '../support/sshd.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
-import { Station, folderOf, joinMembers } from './support/relayed-network.ts'
+import { Station, joinMembers } from './support/relayed-network.ts'
 import { RunningProgram } from './support/running-program.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * Two members behind NATs that let nothing out but TCP to port 22 meet at an SSH server, OpenSSH's as Debian configures

@@ -4,9 +4,10 @@ import { SITE_RECIPES } from '../../cli/demo/lab/site-kinds.ts'
 import { openSite } from '../../cli/demo/lab/site.ts'
 import { busyNetnsTest, heavyNetnsTest } from './support/netns-test.ts'
 import type { Station } from './support/relayed-network.ts'
-import { folderOf, joinMembers, relayedNetwork } from './support/relayed-network.ts'
+import { joinMembers, relayedNetwork } from './support/relayed-network.ts'
 import type { RunningProgram } from './support/running-program.ts'
 import { bytesOf, hashOf } from './support/test-bytes.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * One transfer, and everything that happens to a laptop in an evening. The paths die in between; the bytes don't.

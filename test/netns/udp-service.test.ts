@@ -3,7 +3,8 @@ import type { ExecutionContext } from 'ava'
 import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
 import { busyNetnsTest } from './support/netns-test.ts'
 import type { RelayedNetwork, Station } from './support/relayed-network.ts'
-import { folderOf, relayedNetwork } from './support/relayed-network.ts'
+import { relayedNetwork } from './support/relayed-network.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /*
  * UDP between two members that can only dial out over TCP, through a relay: programs that others wrote at both ends, which

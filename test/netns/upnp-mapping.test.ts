@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import type { LabNode } from '../../cli/demo/lab/lab-node.ts'
 import type { NetnsLab } from '../../cli/demo/lab/netns-lab.ts'
@@ -12,6 +9,7 @@ import { IGD_HTTP_PORT, LABEL_IP, Miniupnpd, missingMappingTools } from './suppo
 import type { MiniupnpdOptions } from './support/miniupnpd.ts'
 import { netnsTest } from './support/netns-test.ts'
 import { UpnpAgent } from './support/upnp-agents.ts'
+import { folderOf } from './support/test-folder.ts'
 
 /* Our UPnP against a real miniupnpd, behind a NAT that lets nobody in by itself. */
 
@@ -29,13 +27,18 @@ interface Home {
   readonly daemon: Miniupnpd
 }
 
-async function homeWith(lab: NetnsLab, options: MiniupnpdOptions = {}): Promise<Home> {
+async function homeWith(t: ExecutionContext, lab: NetnsLab, options: MiniupnpdOptions = {}): Promise<Home> {
   const internet = await lab.internet()
   const server = await lab.host('server', { at: internet, ips: [SERVER, SERVER_IPV6] })
   const { host, gateways } = await openSite(lab, internet, 'ipv6-firewall', { number: 1 })
   const [gateway] = gateways
   if (gateway === undefined) throw new Error('no gateway')
-  return { server, host, gateway, daemon: await Miniupnpd.start(gateway, { natPmp: false, ...options }) }
+  return {
+    server,
+    host,
+    gateway,
+    daemon: await Miniupnpd.start(gateway, await folderOf(t), { natPmp: false, ...options }),
+  }
 }
 
 /** Asserts the lifetime of a grant. The gateway counts down from when it made the mapping: seconds may have passed. */
@@ -67,7 +70,7 @@ for (const igdV1 of [false, true]) {
   upnpTest(
     `version ${igdV1 ? 1 : 2}: a mapping lets others in, is renewed, and is removed`,
     async (t, lab) => {
-      const { host, server, daemon } = await homeWith(lab, { igdV1 })
+      const { host, server, daemon } = await homeWith(t, lab, { igdV1 })
       const agent = await UpnpAgent.open(host)
       await tcpListener(host, [4000])
       const inside = await UdpAgent.open(host, 5000)
@@ -111,7 +114,7 @@ for (const igdV1 of [false, true]) {
   )
 
   upnpTest(`version ${igdV1 ? 1 : 2}: a port that another host has stays with it`, async (t, lab) => {
-    const { host, daemon } = await homeWith(lab, { igdV1, secureMode: false })
+    const { host, daemon } = await homeWith(t, lab, { igdV1, secureMode: false })
     const taken = await host.exec('upnpc', [
       '-u',
       DESCRIPTION_URL,
@@ -139,7 +142,7 @@ for (const igdV1 of [false, true]) {
 }
 
 upnpTest('a port that the gateway’s rules forbid is refused with its code', async (t, lab) => {
-  const { host, daemon } = await homeWith(lab)
+  const { host, daemon } = await homeWith(t, lab)
   const agent = await UpnpAgent.open(host)
   t.like(await agent.ask('map tcp 80 80! 600'), {
     code: 'ERR_REACH_MAPPING_REFUSED',
@@ -152,7 +155,7 @@ for (const gatewayIp of ['global', 'link-local'] as const) {
   upnpTest(
     `a pinhole of IPv6 lets others in, is renewed, and is closed, at a ${gatewayIp} gateway`,
     async (t, lab) => {
-      const { host, server, gateway, daemon } = await homeWith(lab)
+      const { host, server, gateway, daemon } = await homeWith(t, lab)
       if (gatewayIp === 'link-local') await useLinkLocalGateway(host, gateway)
       const agent = await UpnpAgent.open(host, 'ipv6')
       await tcpListener(host, [4000])
@@ -176,7 +179,7 @@ for (const family of ['ipv4', 'ipv6'] as const) {
   upnpTest(
     `${family}: a gateway that starts anew is heard, and what it lost is made again`,
     async (t, lab) => {
-      const { host, server, daemon } = await homeWith(lab)
+      const { host, server, daemon } = await homeWith(t, lab)
       const agent = await UpnpAgent.open(host, family)
       await tcpListener(host, [4000])
       const home = family === 'ipv4' ? HOME : HOST_IPV6
@@ -196,9 +199,8 @@ for (const family of ['ipv4', 'ipv6'] as const) {
 }
 
 upnpTest('what a killed process leaves is removed at the next start', async (t, lab) => {
-  const { host, daemon } = await homeWith(lab)
-  const home = await mkdtemp(join(tmpdir(), 'p2p-reach-upnp-'))
-  t.teardown(() => rm(home, { recursive: true, force: true }))
+  const { host, daemon } = await homeWith(t, lab)
+  const home = await folderOf(t)
   const killed = new LeaseAgent(host, {
     request: { transport: 'tcp', port: 4000 },
     protocols: ['upnp'],

@@ -11,6 +11,7 @@ import type { MiniupnpdOptions } from './miniupnpd.ts'
 import { Miniupnpd, missingMappingTools } from './miniupnpd.ts'
 import { netnsTest } from './netns-test.ts'
 import { RunningProgram } from './running-program.ts'
+import { folderOf } from './test-folder.ts'
 
 /** A home of the lab: two hosts behind a gateway with a miniupnpd, and a host out on the internet. */
 export interface MappingHome {
@@ -59,7 +60,11 @@ export function mappingTest(
 }
 
 /** Sets up a home with its miniupnpd running. */
-export async function openHome(lab: NetnsLab, options: MappingHomeOptions = {}): Promise<MappingHome> {
+export async function openHome(
+  t: ExecutionContext,
+  lab: NetnsLab,
+  options: MappingHomeOptions = {},
+): Promise<MappingHome> {
   const { carrier, ...daemon } = options
   const internet = await lab.internet()
   const outside = await lab.host('outside', { at: internet, ips: ['203.0.113.9', '2001:db8:0:1::9'] })
@@ -72,7 +77,7 @@ export async function openHome(lab: NetnsLab, options: MappingHomeOptions = {}):
   const [gateway] = site.gateways
   if (gateway === undefined) throw new Error('a home has a gateway')
   const neighbour = await lab.host('neighbour', { at: gateway, ips: [NEIGHBOUR_IP] })
-  const router = await Miniupnpd.start(gateway, daemon)
+  const router = await Miniupnpd.start(gateway, await folderOf(t), daemon)
   return { lab, internet, site, host: site.host, neighbour, outside, router }
 }
 

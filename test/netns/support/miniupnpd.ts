@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Gateway } from '../../../cli/demo/lab/gateway.ts'
 import { LAN_INTERFACE, WAN_INTERFACE } from '../../../cli/demo/lab/gateway-ruleset.ts'
@@ -77,9 +76,11 @@ export class Miniupnpd {
     this.#program = program
   }
 
-  /** Resolves when it serves. */
-  static async start(gateway: Gateway, options: MiniupnpdOptions = {}): Promise<Miniupnpd> {
-    const folder = await mkdtemp(join(tmpdir(), 'p2p-reach-miniupnpd-'))
+  /**
+   * Resolves when it serves.
+   * @param folder where its files are; the caller removes it
+   */
+  static async start(gateway: Gateway, folder: string, options: MiniupnpdOptions = {}): Promise<Miniupnpd> {
     await writeFile(join(folder, 'conf'), configuration(folder, options))
     await writeFile(join(folder, 'leases'), '')
     await gateway.nft(HOOKS)
@@ -104,10 +105,9 @@ export class Miniupnpd {
     this.#program = await run(this.#gateway, this.#folder)
   }
 
-  /** Ends it in order, with its farewell; removes what it kept in files. */
+  /** Ends it in order, with its farewell. */
   async stop(): Promise<void> {
     await this.#program.stop()
-    await rm(this.#folder, { recursive: true, force: true })
   }
 
   /** From now on it grants and lists, and nothing new comes in. */

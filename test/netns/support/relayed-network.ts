@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { CLI } from '../../../cli/program-files.ts'
 import type { CommandResult } from '../../../cli/demo/lab/command.ts'
@@ -13,6 +10,7 @@ import type { GatewayOverrides } from '../../../cli/demo/lab/site.ts'
 import { openSite } from '../../../cli/demo/lab/site.ts'
 import { delayTowards } from './delay-line.ts'
 import { RunningProgram } from './running-program.ts'
+import { folderOf } from './test-folder.ts'
 
 const ADMIN = '127.0.0.1:9100'
 
@@ -203,10 +201,4 @@ async function isConnected(t: ExecutionContext, relay: Station, name: string): P
     if (new RegExp(`"name":"${name}","role":"relay","connected":true`).test(stdout)) return
   }
   t.fail(`${name} never came`)
-}
-
-export async function folderOf(t: ExecutionContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'p2p-reach-netns-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
