@@ -20,12 +20,15 @@ const MAX_SPARE_PER_SIZE = 8
 
 /**
  * How large the next read should be, learnt from the last ones. A read that fills its buffer says that more is there
- * already: the next one is larger. One that leaves most of it empty makes the next one smaller. Who falls silent after a
+ * already: the next one is larger. One that leaves most of it empty makes the next one smaller, unless it only brought what the
+ * read before had no room for. Who falls silent after a
  * large read waits with a large buffer, until `rest`.
  */
 export class ReadSize {
   readonly #maxBytes: number
   #bytes = MIN_READ_BYTES
+  /** The last read filled its buffer. */
+  #wasFull = false
 
   /** @param maxBytes no read is larger, but for the smallest size. Default {@link MAX_READ_BYTES}. */
   constructor(maxBytes: number = MAX_READ_BYTES) {
@@ -39,8 +42,11 @@ export class ReadSize {
 
   /** Learns that a read got `count` bytes into a buffer of `capacity`; returns the size of the next one. */
   next(count: number, capacity: number): number {
-    if (count === capacity) this.#bytes = Math.min(this.#maxBytes, Math.max(this.#bytes, capacity * GROWTH))
-    else if (count <= capacity / GROWTH) this.#bytes = Math.max(MIN_READ_BYTES, capacity / GROWTH)
+    const isFull = count === capacity
+    if (isFull) this.#bytes = Math.min(this.#maxBytes, Math.max(this.#bytes, capacity * GROWTH))
+    else if (count <= capacity / GROWTH && !this.#wasFull)
+      this.#bytes = Math.max(MIN_READ_BYTES, capacity / GROWTH)
+    this.#wasFull = isFull
     return this.#bytes
   }
 

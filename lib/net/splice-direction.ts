@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { unclearedMemory } from '../base/uncleared-memory.ts'
 import type { ChunkReader, ChunkSource } from './chunk-source.ts'
-import { MIN_READ_BYTES, ReadSize } from './read-buffer.ts'
+import { MAX_READ_BYTES, MIN_READ_BYTES, ReadSize } from './read-buffer.ts'
 import type { ReadBufferPool } from './read-buffer.ts'
+import type { ReadCrowd, WaitingReader } from './read-crowd.ts'
 import type { SplicePace } from './splice-pace.ts'
 import { pastWriter } from './write-past.ts'
 
@@ -13,12 +14,17 @@ export interface SpliceDirectionOptions {
   readonly maxReadBytes: number
   /** Hears of each chunk, and may hold the next one back until `unhold()`. */
   readonly pace: SplicePace
+  /** Everybody who reads in this process. */
+  readonly crowd: ReadCrowd
 }
 
 /** Ours: chunks that a source has allocated are gathered up to this length for one write. */
 const MAX_GATHERED_BYTES = 256 * 1024
 /** Ours: a shorter one seldom has company, and somebody may wait for it. */
 const MIN_GATHERED_BYTES = 4096
+
+/** Ours: less is not what keeps a process busy, and somebody may wait for it. */
+const MIN_BULK_BYTES = 32 * 1024
 
 /** Ours: each costs some 50 bytes of the connection's life; so many make 50 KB at most. */
 const MAX_RESTS = 1000
@@ -28,16 +34,17 @@ const MAX_RESTS = 1000
  * - `reading`: the next chunk may come at any time
  * - `writing`: the system has not taken all of the last chunk, so its buffer must rest
  * - `held`: by the rate limit
+ * - `waiting`: for others to be read from, while more comes
  * - `ended`: nothing comes any more
  */
-type DirectionState = 'idle' | 'reading' | 'writing' | 'held' | 'ended'
+type DirectionState = 'idle' | 'reading' | 'writing' | 'held' | 'waiting' | 'ended'
 
 /**
  * One direction of a splice: reads into a buffer of its own and writes from the same one. It reads on only when the
  * system has taken everything, so no read ever touches bytes that still wait to be written, and a stalled receiver
  * stops its sender with one buffer at most in between. Chunks that the source has allocated are gathered instead.
  */
-export class SpliceDirection implements ChunkReader {
+export class SpliceDirection implements ChunkReader, WaitingReader {
   readonly #options: SpliceDirectionOptions
   readonly #size: ReadSize
   /** Kept for life: somewhere to read to when nothing is lent. */
@@ -55,6 +62,8 @@ export class SpliceDirection implements ChunkReader {
   #isDirect = false
   #state: DirectionState = 'idle'
   #isGathering = false
+  /** Bytes of the reads that have filled their buffers, one after the other. */
+  #atOnce = 0
   #rests = 0
   #bytes = 0
 
@@ -88,6 +97,11 @@ export class SpliceDirection implements ChunkReader {
   /** Reads on after it was held back. Does nothing when it is not. */
   unhold(): void {
     if (this.#state === 'held') this.#read()
+  }
+
+  /** Reads on after it waited for others. */
+  readOn(): void {
+    if (this.#state === 'waiting') this.#read()
   }
 
   /** Nothing has moved for a while: it waits on with its small buffer. Not when it can't exchange them. */
@@ -144,8 +158,19 @@ export class SpliceDirection implements ChunkReader {
     if (this.#state === 'ended') return false
     if (this.#mustWait()) this.#state = 'writing'
     else if (this.#options.pace.mustHold()) this.#state = 'held'
+    else if (this.#doesWellToWait(chunk)) this.#state = 'waiting'
     else return true
     return false
+  }
+
+  /** It has read all that there was, and that was not much for a large read; others have, too. */
+  #doesWellToWait(chunk: Uint8Array): boolean {
+    if (!this.#isDirect) return false
+    this.#atOnce += chunk.length
+    if (chunk === this.#buffer) return false // it was filled: there may be more
+    const count = this.#atOnce
+    this.#atOnce = 0
+    return count >= MIN_BULK_BYTES && count < MAX_READ_BYTES && this.#options.crowd.mustWait(this)
   }
 
   #writeNow(chunk: Uint8Array): void {

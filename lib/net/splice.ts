@@ -4,6 +4,7 @@ import type { Clock } from '../base/runtime.ts'
 import { takeOver } from './chunk-source.ts'
 import { nodeClock } from './node-clock.ts'
 import { MAX_READ_BYTES, ReadBufferPool } from './read-buffer.ts'
+import { ReadCrowd } from './read-crowd.ts'
 import { resetConnection } from './reset-connection.ts'
 import { SpliceDirection } from './splice-direction.ts'
 import { SplicePace } from './splice-pace.ts'
@@ -44,6 +45,7 @@ export const IDLE_TIMEOUT_MS = 124 * 60_000
 const KEEPALIVE_AFTER_MS = 5 * 60_000
 
 const sharedPool = new ReadBufferPool()
+const sharedCrowd = new ReadCrowd(nodeClock)
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -89,8 +91,8 @@ export class Splice implements AsyncDisposable {
     })
     const maxReadBytes = Math.min(MAX_READ_BYTES, pace.burstBytes)
     this.#pace = pace
-    this.#aToB = new SpliceDirection({ pool, maxReadBytes, pace })
-    this.#bToA = new SpliceDirection({ pool, maxReadBytes, pace })
+    this.#aToB = new SpliceDirection({ pool, maxReadBytes, pace, crowd: sharedCrowd })
+    this.#bToA = new SpliceDirection({ pool, maxReadBytes, pace, crowd: sharedCrowd })
     let settle: (end: SpliceEnd) => void = () => undefined
     this.closed = new Promise((resolve) => (settle = resolve))
     this.#settle = settle

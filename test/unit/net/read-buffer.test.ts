@@ -28,6 +28,15 @@ test('a transfer that goes on is read with one buffer for each of its bursts', (
   for (let i = 0; i < 10; i++) t.deepEqual(drain(size, 200 * 1024), [256 * 1024])
 })
 
+test('what a full buffer had no room for is little, and says nothing', (t) => {
+  const size = new ReadSize()
+  drain(size, 4 * MAX_READ_BYTES)
+  for (let i = 0; i < 10; i++) {
+    const kib = drain(size, MAX_READ_BYTES + 1000).map((bytes) => bytes / 1024)
+    t.deepEqual(kib, [1024, 1024])
+  }
+})
+
 test('after a rest, waiting is done with the smallest buffer', (t) => {
   const size = new ReadSize()
   drain(size, MAX_READ_BYTES)

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import { Duplex, PassThrough } from 'node:stream'
 import test from 'ava'
-import { MIN_READ_BYTES, ReadBufferPool } from '../../../lib/net/read-buffer.ts'
+import { MAX_READ_BYTES, MIN_READ_BYTES, ReadBufferPool } from '../../../lib/net/read-buffer.ts'
+import { ReadCrowd } from '../../../lib/net/read-crowd.ts'
 import { SpliceDirection } from '../../../lib/net/splice-direction.ts'
 import { REST_MS, SplicePace } from '../../../lib/net/splice-pace.ts'
 import { WRITE_PAST } from '../../../lib/net/write-past.ts'
 import type { OnTaken } from '../../../lib/net/write-past.ts'
 import { VirtualClock } from '../../sim/virtual-clock.ts'
+
+const KIB = 1024
 
 /** A target whose writes are done when told so, as those of a slow receiver. */
 class SlowTarget extends Duplex {
@@ -43,6 +46,7 @@ class PastTarget extends SlowTarget {
 function direction(target = new SlowTarget()) {
   const clock = new VirtualClock()
   const pool = new ReadBufferPool()
+  const crowd = new ReadCrowd(clock)
   const pace = new SplicePace({
     clock,
     idleTimeoutMs: Infinity,
@@ -51,7 +55,7 @@ function direction(target = new SlowTarget()) {
     onRelease: () => undefined,
     onRest: () => reader.rest(),
   })
-  const reader: SpliceDirection = new SpliceDirection({ pool, maxReadBytes: Infinity, pace })
+  const reader: SpliceDirection = new SpliceDirection({ pool, maxReadBytes: Infinity, pace, crowd })
   let resumed = 0
   const source = { stream: new PassThrough(), leftover: undefined, allocates: false, onEnd: () => undefined }
   /** One read as a socket does it: fills the buffer that it was given, then asks for the next. */
@@ -65,7 +69,11 @@ function direction(target = new SlowTarget()) {
     buffer = next
     return { readOn, used, next }
   }
-  return { reader, target, pool, clock, read, resumedTimes: () => resumed }
+  /** Others who read much in this turn of the event loop. */
+  const crowdIn = (others: number) => {
+    for (let at = 0; at < others; at++) crowd.mustWait({ readOn: () => undefined })
+  }
+  return { reader, target, pool, clock, read, crowdIn, resumedTimes: () => resumed }
 }
 
 for (const [where, Target] of [
@@ -157,4 +165,52 @@ test('released, it holds nothing that was borrowed, also when a write never ende
   reader.release()
   reader.release()
   t.is(pool.lentBytes, 0)
+})
+
+test('in a crowd it waits a moment once it has read all that there was', (t) => {
+  const target = new PastTarget()
+  target.isFast = true
+  const { clock, read, crowdIn, resumedTimes } = direction(target)
+  crowdIn(3)
+  const { readOn, next } = read(MIN_READ_BYTES)
+  t.true(readOn, 'there may be more')
+  t.is(next.length, 64 * KIB)
+  t.false(read(20 * KIB).readOn)
+  t.is(resumedTimes(), 1)
+  clock.advance(1)
+  t.is(resumedTimes(), 2)
+})
+
+test('in a crowd it reads on after little, and after much', (t) => {
+  const target = new PastTarget()
+  target.isFast = true
+  const { read, crowdIn } = direction(target)
+  crowdIn(3)
+  t.true(read(1).readOn)
+  let { next } = read(MIN_READ_BYTES)
+  while (next.length < MAX_READ_BYTES) next = read(next.length).next
+  t.true(read(MAX_READ_BYTES).readOn)
+  t.true(read(1).readOn)
+  t.true(read(31 * KIB).readOn)
+  t.false(read(32 * KIB).readOn)
+})
+
+test('who writes through the queue of its target does not wait for a crowd', (t) => {
+  const { target, read, crowdIn } = direction()
+  target.isFast = true
+  crowdIn(16)
+  read(MIN_READ_BYTES)
+  t.true(read(64 * KIB - 1).readOn)
+})
+
+test('an end while it waits is the end: it does not read on', (t) => {
+  const target = new PastTarget()
+  target.isFast = true
+  const { reader, clock, read, crowdIn, resumedTimes } = direction(target)
+  read(MIN_READ_BYTES)
+  crowdIn(3)
+  t.false(read(64 * KIB - 1).readOn)
+  reader.release()
+  clock.advance(10)
+  t.is(resumedTimes(), 1)
 })
