@@ -10,7 +10,6 @@ import type { Certificate } from '../identity/certificate/certificate.ts'
 import { claimOf } from '../identity/certificate/claim.ts'
 import { makeCertificateRequest } from '../identity/issue/certificate-request.ts'
 import type { TlsCredentials } from '../identity/tls/tls-options.ts'
-import { toWireStatement } from '../identity/trust/statement.ts'
 import type { TrustStore } from '../identity/trust/trust-store.ts'
 import type { AdminRequest } from '../protocol/relay/admin-request.ts'
 import type { ControlReply, NetworkState, WelcomeReply } from '../protocol/relay/control-reply.ts'
@@ -124,13 +123,7 @@ export class Membership {
 
   /** The network as it is told to others: a relay that is a member tells its own members so. */
   get networkState(): NetworkState {
-    const { rootSet, denyList } = this.trust
-    return {
-      rootSet: toWireStatement(rootSet.statement),
-      denyList: denyList === undefined ? undefined : toWireStatement(denyList.statement),
-      relays: this.relays,
-      renewGraceMs: this.renewGraceMs,
-    }
+    return { ...this.trust.statements, relays: this.relays, renewGraceMs: this.renewGraceMs }
   }
 
   /** Calls back after each change of the certificate, until the function that it answers is called. */

@@ -17,7 +17,6 @@ import type { KeyPair } from '../../lib/identity/keys/key-pair.ts'
 import { generateKeyPair } from '../../lib/identity/keys/key-pair.ts'
 import type { TlsCredentials } from '../../lib/identity/tls/tls-options.ts'
 import { rootToPin } from '../../lib/identity/trust/root-set.ts'
-import { toWireStatement } from '../../lib/identity/trust/statement.ts'
 import type { TrustStore } from '../../lib/identity/trust/trust-store.ts'
 import type { InstallRootsRequest, InviteRequest } from '../../lib/protocol/relay/admin-request.ts'
 import type { InviteResult, NetworkStatus } from '../../lib/protocol/relay/admin-result.ts'
@@ -136,13 +135,7 @@ export class Authority {
 
   /** What every member is told with its certificate. */
   networkState(relays: readonly string[]): NetworkState {
-    const { denyList } = this.trust
-    return {
-      rootSet: toWireStatement(this.trust.rootSet.statement),
-      denyList: denyList === undefined ? undefined : toWireStatement(denyList.statement),
-      relays,
-      renewGraceMs: this.renewGraceMs,
-    }
+    return { ...this.trust.statements, relays, renewGraceMs: this.renewGraceMs }
   }
 
   /** Opens a token. @throws {ReachError} ERR_REACH_NAME, ERR_REACH_NAME_TAKEN, ERR_REACH_USAGE, ERR_REACH_FILE */

@@ -1,12 +1,20 @@
+import type { WireStatement } from '../../protocol/relay/wire-statement.ts'
 import type { AcceptedDenyList } from './deny-list.ts'
 import { acceptDenyList, isSameDenyList } from './deny-list.ts'
 import type { AcceptedRootSet } from './root-set.ts'
 import { acceptRootSet } from './root-set.ts'
 import type { SignedStatement } from './statement.ts'
+import { toWireStatement } from './statement.ts'
 import type { NetworkTrust, PeerIdentity, TrustPolicy } from './trust-policy.ts'
 
 /** Conditions of one connection, beside what the network says. */
 export type TrustConditions = Pick<TrustPolicy, 'peerId' | 'pinned' | 'name' | 'role'>
+
+/** The signed statements behind what a member believes, as they are written in JSON. */
+export interface TrustStatements {
+  readonly rootSet: WireStatement
+  readonly denyList: WireStatement | undefined
+}
 
 /**
  * What a member of a network believes at this moment: its roots and its deny list. Statements change it, and whoever
@@ -36,6 +44,15 @@ export class TrustStore {
 
   get denied(): ReadonlySet<string> {
     return this.#denyList?.denied ?? NOBODY
+  }
+
+  /** What it rests on, for others to verify. */
+  get statements(): TrustStatements {
+    const { rootSet, denyList } = this
+    return {
+      rootSet: toWireStatement(rootSet.statement),
+      denyList: denyList === undefined ? undefined : toWireStatement(denyList.statement),
+    }
   }
 
   /** The policy for a connection with members of this network. */
