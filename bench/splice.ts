@@ -3,7 +3,8 @@
  * interleaved run on loopback: bytes per second through one relay on one core with 1 and 16 streams, CPU seconds of the
  * relay per GB, 1 KiB ping-pong, and memory for each idle pair. Prints each round, then medians, and the medians of the
  * ratios to HAProxy in the same round. Absolute figures depend on the machine; `direct` is what the endpoints can do
- * without any relay.
+ * without any relay, and no relay can carry more: with 1 stream, on one core for both of them, that may be little more than what
+ * goes through one.
  *
  *   npm run build:test && node build/bench/splice.js [ROUNDS] [SECONDS] [RELAY...]
  *
