@@ -20,9 +20,8 @@ const MAX_SPARE_PER_SIZE = 8
 
 /**
  * How large the next read should be, learnt from the last ones. A read that fills its buffer says that more is there
- * already: the next one is larger. One that leaves most of it empty makes the next one smaller, unless it only brought what the
- * read before had no room for. Who falls silent after a
- * large read waits with a large buffer, until `rest`.
+ * already: the next one is larger. One that leaves most of it empty makes the next one smaller, unless it only brought
+ * what the read before had no room for. Who falls silent after a large read waits with a large buffer, until `rest`.
  */
 export class ReadSize {
   readonly #maxBytes: number

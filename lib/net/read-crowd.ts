@@ -7,8 +7,8 @@ export interface WaitingReader {
 }
 
 /**
- * Ours: one fast connection is never many, and neither are the two directions of two. So many that are ready at once mean that
- * bytes wait for this process, and not this process for bytes.
+ * Ours: a connection has two directions, and one that is alone must never wait. So many that are ready at once mean that bytes
+ * wait for this process, and not this process for bytes.
  */
 const CROWD = 4
 

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
 import { ReachError } from '../../lib/base/errors.ts'
+import type { ControlStream } from '../../lib/base/relay-dialer.ts'
 import type { Clock, Gateway, Runtime } from '../../lib/base/runtime.ts'
 import { joinNetwork } from '../../lib/peer/join.ts'
 import type { ProxyEnvironment } from '../../lib/net/outward/proxy-environment.ts'
@@ -11,6 +12,7 @@ import { Peer } from '../../lib/peer/peer.ts'
 import type { PeerEvent } from '../../lib/peer/peer-event.ts'
 import type { PeerOptions } from '../../lib/peer/peer-options.ts'
 import { WATCH_INTERVAL_MS } from '../../lib/net/network-change-watcher.ts'
+import { RelayWays } from '../../lib/ways/relay-ways.ts'
 import { IMPROVE_PAUSES_MS } from '../../lib/peer/way-improver.ts'
 import type { Middlebox } from '../support/middleboxes.ts'
 import {
@@ -222,6 +224,27 @@ test('a better way that works by now takes over, and nothing of what is under wa
   last.end()
   t.is(await read(last), createHash('sha256').digest('hex'))
   t.is((await again.until('path')).path.way, 'direct')
+})
+
+test('how often to speak, learnt by cuts on one way, is known on another', async (t) => {
+  const { port } = await networkOf(t)
+  const ways = new RelayWays({ runtime: runtimeAt() })
+  t.teardown(() => ways.close())
+  const over = async (way: string): Promise<ControlStream> => {
+    const open = (stream: ControlStream) =>
+      stream.way === way ? Promise.resolve(stream) : Promise.reject(new Error(`not over ${stream.way}`))
+    const trial = { open, discard: ({ stream }: ControlStream) => void stream.destroy() }
+    const stream = await ways.dial({ host: '127.0.0.1', port }, trial, new AbortController().signal)
+    t.teardown(() => stream.stream.destroy())
+    return stream
+  }
+  const direct = await over('direct')
+  direct.wasCut(10_000)
+  t.is((await over('direct')).keepaliveMs, undefined, 'once may be a coincidence')
+  direct.wasCut(10_100)
+  t.is((await over('direct')).keepaliveMs, 5000)
+  await over('websocket')
+  t.is((await over('websocket')).keepaliveMs, 5000)
 })
 
 test('another network makes a peer look for a better way at once', async (t) => {
