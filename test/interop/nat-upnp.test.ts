@@ -110,7 +110,6 @@ netnsTest(
       {},
     )
     t.regex(await daemon.rules(), /9000/, 'it leads to another port, so it is not ours to remove')
-    await daemon.stop()
   },
 )
 

@@ -48,7 +48,6 @@ async function homeOf(t: ExecutionContext, lab: NetnsLab, options: HomeOptions =
   if (gateway === undefined) throw new RangeError(`${kind} has no gateway`)
   const router =
     options.router === 'none' ? undefined : await Miniupnpd.start(gateway, await folderOf(t), options.router)
-  if (router !== undefined) t.teardown(() => router.stop())
   if (isMember) {
     const relay = new Station(await lab.host('relay', { at: internet, ips: [RELAY_IP] }), await folderOf(t))
     const up = relay.start('relay', 'up', '--listen', `${RELAY_IP}:443`, '--stun', `${RELAY_IP}:3478`)

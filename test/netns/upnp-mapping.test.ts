@@ -109,12 +109,11 @@ for (const igdV1 of [false, true]) {
       t.deepEqual(await later.ask(`unmap ${JSON.stringify(udp)}`), {})
       t.deepEqual(await listed(host), [])
       t.notRegex(await daemon.rules(), /4000|5000/)
-      await daemon.stop()
     },
   )
 
   upnpTest(`version ${igdV1 ? 1 : 2}: a port that another host has stays with it`, async (t, lab) => {
-    const { host, daemon } = await homeWith(t, lab, { igdV1, secureMode: false })
+    const { host } = await homeWith(t, lab, { igdV1, secureMode: false })
     const taken = await host.exec('upnpc', [
       '-u',
       DESCRIPTION_URL,
@@ -137,25 +136,23 @@ for (const igdV1 of [false, true]) {
     t.true((await listed(host)).includes(`UDP ${external}->192.168.1.10:4000`))
     await agent.ask(`unmap ${JSON.stringify(grant)}`)
     t.deepEqual(await listed(host), ['UDP 4000->192.168.1.77:4000'])
-    await daemon.stop()
   })
 }
 
 upnpTest('a port that the gateway’s rules forbid is refused with its code', async (t, lab) => {
-  const { host, daemon } = await homeWith(t, lab)
+  const { host } = await homeWith(t, lab)
   const agent = await UpnpAgent.open(host)
   t.like(await agent.ask('map tcp 80 80! 600'), {
     code: 'ERR_REACH_MAPPING_REFUSED',
     details: { resultCode: 606 },
   })
-  await daemon.stop()
 })
 
 for (const gatewayIp of ['global', 'link-local'] as const) {
   upnpTest(
     `a pinhole of IPv6 lets others in, is renewed, and is closed, at a ${gatewayIp} gateway`,
     async (t, lab) => {
-      const { host, server, gateway, daemon } = await homeWith(t, lab)
+      const { host, server, gateway } = await homeWith(t, lab)
       if (gatewayIp === 'link-local') await useLinkLocalGateway(host, gateway)
       const agent = await UpnpAgent.open(host, 'ipv6')
       await tcpListener(host, [4000])
@@ -170,7 +167,6 @@ for (const gatewayIp of ['global', 'link-local'] as const) {
       lastsFor(t, renewed, 1200)
       t.deepEqual(await agent.ask(`unmap ${JSON.stringify(grant)}`), {})
       t.is(await tcpDial(server, HOST_IPV6, 4000, 500), 'timeout')
-      await daemon.stop()
     },
   )
 }
@@ -193,13 +189,12 @@ for (const family of ['ipv4', 'ipv6'] as const) {
       t.is(renewed.externalPort, 4000)
       lastsFor(t, renewed, 600)
       t.is(await tcpDial(server, home, 4000, 10_000), 'connected')
-      await daemon.stop()
     },
   )
 }
 
 upnpTest('what a killed process leaves is removed at the next start', async (t, lab) => {
-  const { host, daemon } = await homeWith(t, lab)
+  const { host } = await homeWith(t, lab)
   const home = await folderOf(t)
   const killed = new LeaseAgent(host, {
     request: { transport: 'tcp', port: 4000 },
@@ -214,5 +209,4 @@ upnpTest('what a killed process leaves is removed at the next start', async (t, 
   t.deepEqual(await listed(host), ['UDP 5000->192.168.1.10:5000'])
   await next.close()
   t.deepEqual(await listed(host), [])
-  await daemon.stop()
 })

@@ -105,11 +105,6 @@ export class Miniupnpd {
     this.#program = await run(this.#gateway, this.#folder)
   }
 
-  /** Ends it in order, with its farewell. */
-  async stop(): Promise<void> {
-    await this.#program.stop()
-  }
-
   /** From now on it grants and lists, and nothing new comes in. */
   async stopForwarding(): Promise<void> {
     await this.#gateway.nft(DROP_ALL)
